@@ -1,0 +1,13 @@
+//! What Matchbook decides, without doing any of it: names, validators,
+//! preconditions, the answer to each request, JSON as it was sent, patches and
+//! queries.
+//!
+//! Pure and synchronous: no sockets, files, clock, randomness or runtime. Whatever
+//! is hard to get right is here, because here it can be tested from a table. The
+//! sections cited as `§` are those of `docs/contract.md`.
+
+pub mod clock;
+pub mod limits;
+pub mod name;
+pub mod query;
+pub mod tag;

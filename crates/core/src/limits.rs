@@ -1,0 +1,48 @@
+//! Every bound that a client can run into, with its reason.
+//!
+//! Sizes are in bytes and times in the unit that the name ends with.
+
+/// Longest segment of a path, after percent-decoding: what file systems allow,
+/// so that a mirror of a collection as files is always possible (contract §1).
+pub const SEGMENT_BYTES: usize = 255;
+
+/// Longest path, after percent-decoding (contract §1).
+pub const PATH_BYTES: usize = 1_024;
+
+/// Longest request target. A path of [`PATH_BYTES`], all percent-encoded, with
+/// room for the query of a list (RFC 9112 §3 asks for at least 8,000).
+pub const TARGET_BYTES: usize = 16 * 1_024;
+
+/// Most bytes in all header fields of a request together (contract §3, line 1).
+pub const FIELDS_BYTES: usize = 32 * 1_024;
+
+/// Most header fields in a request: parsing cost grows with their number.
+pub const FIELDS: usize = 100;
+
+/// Largest document, decoded, unless its collection says otherwise (contract §2).
+pub const DOCUMENT_BYTES: usize = 4 * 1_024 * 1_024;
+
+/// Deepest nesting of arrays and objects in a JSON document. Recursion is bounded
+/// by it, so a body of nothing but `[` cannot exhaust the stack (contract §2).
+pub const JSON_DEPTH: usize = 128;
+
+/// Most operations in one JSON Patch (contract §4.2).
+pub const PATCH_OPERATIONS: usize = 10_000;
+
+/// Items on a page of a list when the request does not say (contract §6).
+pub const PAGE_DEFAULT: usize = 100;
+
+/// Most items on a page of a list (contract §6).
+pub const PAGE_MAX: usize = 1_000;
+
+/// Most filter conditions, sort keys or projected fields in one query: each is
+/// evaluated for each row that is examined.
+pub const QUERY_TERMS: usize = 32;
+
+/// Bytes of a value that take part in sorting. Longer strings that agree so far
+/// are ordered by path; without the bound a page token could be as large as a
+/// document.
+pub const SORT_KEY_BYTES: usize = 1_024;
+
+/// Largest `changes` in the problem of a stale write (contract §5.3).
+pub const CHANGES_BYTES: usize = 64 * 1_024;

@@ -1,0 +1,333 @@
+//! Where documents are kept: one narrow trait, [`Store`], and its engines.
+//!
+//! A store is a change log with an index to the latest entry of each document. It
+//! knows revisions and bytes; it never knows a status code, a header field or the
+//! text of an event.
+//!
+//! What every engine guarantees (the numbers are cited where they are kept):
+//! 1. **Durable**: a commit that answers `Ok` survives the loss of power.
+//! 2. **Compare and set**: a batch applies only if, for each of its writes, the
+//!    document stands at the expected revision at that very moment; all of the batch
+//!    applies or none of it.
+//! 3. **One number**: each write that applies gets a revision larger than all before;
+//!    the revision is its position in the log. Revisions are not dense.
+//! 4. **Epochs**: each opening begins a new epoch, and a [`Version`] names the epoch
+//!    under which its revision was written, for ever.
+//! 5. **Fresh reads**: a read sees every write that was acknowledged before it began,
+//!    and none that is not yet durable.
+//! 6. **Log and documents agree**: an entry and the document that it makes are one
+//!    atomic commit.
+//! 7. **Fail stop**: after a commit whose fate is unknown nothing is acknowledged
+//!    until the store is opened again.
+//!
+//! Applying a batch is pure: everything that could differ from one machine to the
+//! next (time, ids, validation) is decided before [`Store::commit`], so that a
+//! replicated log of batches applies the same way everywhere.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use matchbook_core::clock::Timestamp;
+use matchbook_core::name::{CollectionPath, DocumentPath};
+use matchbook_core::tag::{Epoch, Revision, Version};
+use tokio::sync::watch;
+
+/// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
+/// that a node never applies what it would read differently.
+pub const BATCH_FORMAT: u16 = 1;
+
+/// Keeps documents and the log of their changes.
+pub trait Store: Send + Sync + 'static {
+    /// Where the store stands. Never blocks.
+    fn status(&self) -> Status;
+
+    /// The applied position, as it grows: for those who follow the log.
+    fn applied(&self) -> watch::Receiver<Revision>;
+
+    /// The document as it stands, at `at_least` or later; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn load(
+        &self,
+        path: &DocumentPath,
+        at_least: Revision,
+    ) -> impl Future<Output = Result<Option<Arc<Document>>, ReadError>> + Send;
+
+    /// The document as it stood at exactly this version; `None` if that was never
+    /// this document's, belongs to another history, or is no longer in the log.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn load_version(
+        &self,
+        path: &DocumentPath,
+        version: Version,
+    ) -> impl Future<Output = Result<Option<Arc<Document>>, ReadError>> + Send;
+
+    /// One piece of a collection.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn scan(&self, scan: Scan) -> impl Future<Output = Result<Page, ReadError>> + Send;
+
+    /// The collections that have members, in order of path, after `after`, at most
+    /// `limit` of them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn collections(
+        &self,
+        after: Option<CollectionPath>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<CollectionPath>, ReadError>> + Send;
+
+    /// A version not earlier than the last write that touched a member of the
+    /// collection, deletions included, and that stays the same until the next one or
+    /// the next opening. Never blocks and never scans.
+    fn touched(&self, collection: &CollectionPath) -> Version;
+
+    /// The entries of the log after `from`, at most `limit` of them, oldest first.
+    ///
+    /// # Errors
+    /// [`ChangesError`].
+    fn changes(
+        &self,
+        from: Version,
+        limit: usize,
+    ) -> impl Future<Output = Result<Changes, ChangesError>> + Send;
+
+    /// Commits a batch and waits until it is durable. Answers the versions of its
+    /// writes, in their order.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    fn commit(
+        &self,
+        operation: OperationId,
+        batch: Batch,
+    ) -> impl Future<Output = Result<Vec<Version>, CommitError>> + Send;
+
+    /// Drops superseded entries before `before` from the log, so that
+    /// [`Store::changes`] from there answers [`ChangesError::Compacted`]. Documents as
+    /// they stand are kept. Does its work in pieces that do not hold up commits.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    fn trim(&self, before: Revision) -> impl Future<Output = Result<(), CommitError>> + Send;
+}
+
+/// Where a store stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The epoch that this opening began.
+    pub epoch: Epoch,
+    /// The last applied write, or the position before the first.
+    pub applied: Version,
+    /// [`Store::changes`] can answer from here on.
+    pub horizon: Revision,
+    /// Bytes on disk.
+    pub size_bytes: u64,
+    /// False once a commit's fate was unknown (guarantee 7).
+    pub writable: bool,
+}
+
+/// A document as it stood at one version.
+#[derive(Debug)]
+pub struct Document {
+    /// The write that made it so.
+    pub version: Version,
+    /// When that was.
+    pub modified: Timestamp,
+    /// Its media type, as the writer sent it.
+    pub content_type: Arc<str>,
+    /// Its bytes, as the writer sent them.
+    pub body: Bytes,
+    /// What a reader derived from this version.
+    pub derived: Derived,
+}
+
+/// A place where a reader keeps what it derives from a version of a document, so that
+/// it lives exactly as long as the version stays in memory. A store never looks in.
+#[derive(Default)]
+pub struct Derived(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl Derived {
+    /// What was derived before, or else what `derive` makes now. `None` if the place
+    /// is taken by something of another type.
+    pub fn get_or_init<T: Any + Send + Sync>(&self, derive: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(derive())).downcast_ref()
+    }
+}
+
+impl fmt::Debug for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Derived")
+    }
+}
+
+/// Names one commit for ever; kept beside each log entry that it made, so that the
+/// fate of a commit whose answer was lost can be looked up. A UUID's 128 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OperationId(pub u128);
+
+/// Writes that apply together or not at all.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The `modified` of everything in it.
+    pub at: Timestamp,
+    /// Who asked for it, where that is known.
+    pub principal: Option<Arc<str>>,
+    /// In order; each sees its predecessors. No path occurs twice.
+    pub writes: Vec<Write>,
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The document.
+    pub path: DocumentPath,
+    /// The revision that the document must stand at; `None`: it must not exist.
+    pub expected: Option<Revision>,
+    /// What becomes of it.
+    pub effect: Effect,
+}
+
+/// What a write makes of a document.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// It is this from now on.
+    Put {
+        /// Its media type.
+        content_type: Arc<str>,
+        /// Its bytes.
+        body: Bytes,
+        /// A JSON Patch from the version before to this one, where it is at hand and
+        /// smaller than the body.
+        patch: Option<Bytes>,
+    },
+    /// It is no more.
+    Delete,
+}
+
+/// Which members of a collection to read, and in which order.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// Direct members of this.
+    pub collection: CollectionPath,
+    /// Filter, order and the place to go on after.
+    pub query: Arc<matchbook_core::query::Query>,
+    /// Where the page before ended; `None` at the start.
+    pub after: Option<matchbook_core::query::Place>,
+    /// At most so many items.
+    pub limit: usize,
+    /// Stop early, after at least one item, when the bodies exceed this.
+    pub max_bytes: usize,
+    /// Whether to count all that match.
+    pub count: bool,
+    /// Read at this position or later.
+    pub at_least: Revision,
+}
+
+/// A piece of a collection.
+#[derive(Debug)]
+pub struct Page {
+    /// The items, in the order asked for.
+    pub items: Vec<(DocumentPath, Arc<Document>)>,
+    /// The place to go on after; `None` if nothing follows.
+    pub next: Option<matchbook_core::query::Place>,
+    /// The state of the store that was read.
+    pub position: Version,
+    /// How many match in all, if that was asked for.
+    pub count: Option<u64>,
+}
+
+/// A piece of the log.
+#[derive(Debug)]
+pub struct Changes {
+    /// In order of revision.
+    pub entries: Vec<Entry>,
+    /// The last position that was looked at: where to go on.
+    pub position: Version,
+    /// Whether more is there already.
+    pub more: bool,
+}
+
+/// One accepted write, as the log keeps it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its position.
+    pub version: Version,
+    /// The commit that it was part of.
+    pub operation: OperationId,
+    /// The document.
+    pub path: DocumentPath,
+    /// The version that it took the place of; `None` if it came into being.
+    pub previous: Option<Version>,
+    /// When.
+    pub modified: Timestamp,
+    /// Who, where that is known.
+    pub principal: Option<Arc<str>>,
+    /// What became of the document.
+    pub effect: Effect,
+}
+
+/// Why a read gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The store has not come as far as `at_least` in time.
+    NotYet,
+    /// What was read is not what was written: a fault of the disk or of memory. The
+    /// text is for the log.
+    Corrupt(String),
+    /// The engine failed. The text is for the log.
+    Failed(String),
+}
+
+/// Why [`Store::changes`] gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangesError {
+    /// The log no longer reaches back so far.
+    Compacted,
+    /// The position belongs to a history that is not this store's, or lies ahead.
+    OtherHistory,
+    /// As any read.
+    Read(ReadError),
+}
+
+/// Why a commit was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// Nothing was applied: these writes did not meet their expectation.
+    Rejected(Vec<Rejection>),
+    /// Nothing was applied: the disk is full.
+    Full,
+    /// Nothing was applied: the store takes no writes. The text is for the log.
+    Unavailable(String),
+    /// Whether it was applied is not known. The text is for the log.
+    Indeterminate(String),
+}
+
+/// A write that did not meet its expectation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its place in the batch.
+    pub index: usize,
+    /// The revision that the document stands at; `None` if it does not exist.
+    pub current: Option<Revision>,
+}
+
+macro_rules! display_error {
+    ($($type:ty),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+        impl std::error::Error for $type {}
+    )*};
+}
+display_error!(ReadError, ChangesError, CommitError);
