@@ -14,10 +14,13 @@ use std::fmt;
 mod cursor;
 
 pub mod accept;
+pub mod accept_encoding;
 pub mod coding;
+pub mod content_encoding;
 pub mod entity_tag;
 pub mod http_date;
 pub mod media_type;
+pub mod prefer;
 pub mod quality;
 
 /// A header field that does not parse: answered 400 (contract §3, line 1).
