@@ -46,3 +46,8 @@ pub const SORT_KEY_BYTES: usize = 1_024;
 
 /// Largest `changes` in the problem of a stale write (contract §5.3).
 pub const CHANGES_BYTES: usize = 64 * 1_024;
+
+/// Most ranges of a representation in one answer. A request that asks for more gets
+/// the whole: overlapping ranges could multiply the size of the answer (RFC 9110
+/// §17.15).
+pub const RANGES: usize = 1;

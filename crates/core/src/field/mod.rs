@@ -19,9 +19,11 @@ pub mod coding;
 pub mod content_encoding;
 pub mod entity_tag;
 pub mod http_date;
+pub mod if_range;
 pub mod media_type;
 pub mod prefer;
 pub mod quality;
+pub mod range;
 
 /// A header field that does not parse: answered 400 (contract §3, line 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
