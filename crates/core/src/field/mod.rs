@@ -3,11 +3,12 @@
 //! Each type's `parse` takes the lines of one field, in order, as raw bytes (what
 //! `http::HeaderMap::get_all` yields), and answers `Ok(None)` when there are none.
 //! Lists follow RFC 9110 §5.6.1: several lines are one list, and empty elements are
-//! skipped. The types borrow from the lines; the common forms allocate nothing.
+//! skipped. The types borrow from the lines. Nothing is allocated for one entity tag,
+//! for `Accept: */*`, or for any other field but those two.
 //!
-//! The `headers` and `mime` crates are not used. What they get wrong for a server
-//! that answers 400 to what it cannot read stands in the module that does it
-//! otherwise.
+//! The `headers` and `mime` crates are not used. They serve clients and servers that
+//! skip what they cannot read; what each gets wrong for one that answers 400 stands
+//! in the module that does it otherwise.
 
 use std::fmt;
 
@@ -17,13 +18,17 @@ pub mod accept;
 pub mod accept_encoding;
 pub mod coding;
 pub mod content_encoding;
+pub mod content_length;
 pub mod entity_tag;
+pub mod host;
 pub mod http_date;
 pub mod if_range;
 pub mod media_type;
+pub mod origin;
 pub mod prefer;
 pub mod quality;
 pub mod range;
+pub mod sec_fetch_site;
 
 /// A header field that does not parse: answered 400 (contract §3, line 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
