@@ -91,6 +91,12 @@ impl<'a> Host<'a> {
         self.name.eq_ignore_ascii_case(other.name)
     }
 
+    /// Whether it is an IP address: no DNS was asked for it.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        ip_literal(self.name).is_some() || self.name.parse::<Ipv4Addr>().is_ok()
+    }
+
     /// Whether it can only mean this machine: `localhost` and what is below it (RFC
     /// 6761 §6.3), 127.0.0.0/8 and `[::1]`. A name that an attacker's DNS answers for
     /// is none of these, which is what stops DNS rebinding (contract §3, line 1).
