@@ -4,5 +4,14 @@
 //! What is read here has passed the strict parser. Other text gives a meaningless
 //! answer, never a panic.
 
+pub mod check;
+pub mod key;
 pub mod number;
+pub mod pointer;
+#[allow(dead_code)]
+mod scan;
+pub mod select;
 pub mod text;
+
+pub use check::{Fault, Reason, check};
+pub use pointer::{Pointer, PointerFault};
