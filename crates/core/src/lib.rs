@@ -8,8 +8,8 @@
 
 pub mod clock;
 pub mod decide;
-
 pub mod field;
+pub mod json;
 pub mod limits;
 pub mod name;
 pub mod precondition;
