@@ -7,7 +7,13 @@
 //! sections cited as `§` are those of `docs/contract.md`.
 
 pub mod clock;
+pub mod decide;
+pub mod field;
+pub mod json;
 pub mod limits;
 pub mod name;
+pub mod precondition;
+pub mod problem;
 pub mod query;
+pub mod request;
 pub mod tag;

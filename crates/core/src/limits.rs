@@ -39,10 +39,15 @@ pub const PAGE_MAX: usize = 1_000;
 /// evaluated for each row that is examined.
 pub const QUERY_TERMS: usize = 32;
 
-/// Bytes of a value that take part in sorting. Longer strings that agree so far
-/// are ordered by path; without the bound a page token could be as large as a
-/// document.
+/// Bytes of a document's values that take part in sorting, all sort keys together.
+/// Documents that agree so far are ordered by path; without the bound a page token
+/// could be as large as a document.
 pub const SORT_KEY_BYTES: usize = 1_024;
 
 /// Largest `changes` in the problem of a stale write (contract §5.3).
 pub const CHANGES_BYTES: usize = 64 * 1_024;
+
+/// Most ranges of a representation in one answer. A request that asks for more gets
+/// the whole: overlapping ranges could multiply the size of the answer (RFC 9110
+/// §17.15).
+pub const RANGES: usize = 1;

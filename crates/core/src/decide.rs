@@ -1,0 +1,650 @@
+//! The decision: which answer a request gets (contract §3).
+//!
+//! [`decide`] is pure and total, and nothing else in the server chooses a status. It
+//! is asked as often as something new is known: before the content is read
+//! ([`Progress::Asked`]), and again when it could not be used, when it changes
+//! nothing, or when it was committed. The lines of the table stand in its order; the
+//! first that applies answers.
+
+use http::StatusCode;
+
+use crate::field::coding::Coding;
+use crate::field::content_encoding::ContentEncoding;
+use crate::field::host::Host;
+use crate::field::if_range::IfRange;
+use crate::field::range::Resolved;
+use crate::field::sec_fetch_site::SecFetchSite;
+use crate::limits::DOCUMENT_BYTES;
+use crate::precondition::{Access, Validators, Verdict};
+use crate::problem::{Kind, Problem};
+use crate::request::{Method, Request};
+use crate::tag::Version;
+
+/// What the request is about, as it stands at one moment.
+#[derive(Clone, Debug)]
+pub enum Resource<'a> {
+    /// A document, or the place where one could be.
+    Document(Option<Present<'a>>),
+    /// A collection: it always exists, if only without members.
+    Collection {
+        /// The opaque part of its weak tag, for the media type asked for.
+        opaque: &'a str,
+        /// Whether it has members. `If-Match: *` on a POST asks.
+        has_members: bool,
+    },
+    /// The list of collections, or a page of the server's own, with its methods.
+    Page {
+        /// What `Allow` says.
+        allow: &'static str,
+    },
+    /// A name below `/_/` that means nothing.
+    NoPage,
+}
+
+/// A document that is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a> {
+    /// The version that it stands at.
+    pub version: Version,
+    /// Its time, in seconds since 1970.
+    pub modified_secs: u64,
+    /// Its media type.
+    pub content_type: &'a str,
+    /// Whether that is JSON.
+    pub is_json: bool,
+    /// Its length.
+    pub length_bytes: u64,
+    /// Whether a content coding would make it shorter.
+    pub compressible: bool,
+}
+
+/// What the operator has decided.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Origins, besides the server's own, whose pages may send unsafe requests.
+    pub origins: Vec<String>,
+    /// Names, besides the loopback ones, that open mode answers to, in lower case.
+    pub hosts: Vec<String>,
+    /// Whether anyone may do anything: no authentication is configured.
+    pub open: bool,
+    /// Whether open mode was told that other machines may reach it (`--open`): then a
+    /// `Host` that is an IP address is good too. It cannot be rebound.
+    pub exposed: bool,
+    /// Whether a write to an existing document needs a precondition.
+    pub preconditions_required: bool,
+    /// Largest document, decoded.
+    pub max_document_bytes: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            hosts: Vec::new(),
+            open: true,
+            exposed: false,
+            preconditions_required: true,
+            max_document_bytes: DOCUMENT_BYTES,
+        }
+    }
+}
+
+/// What the server knows about the caller and about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circumstances {
+    /// Line 2.
+    pub availability: Availability,
+    /// Line 6.
+    pub credentials: Credentials,
+    /// Line 7: the action that the policy forbids, if it does.
+    pub forbidden: Option<&'static str>,
+    /// Line 8: seconds to wait, where the caller has asked too often.
+    pub wait_secs: Option<u32>,
+    /// Line 9.
+    pub repeat: Repeat,
+}
+
+impl Circumstances {
+    /// Nothing stands in the way.
+    pub const CLEAR: Self = Self {
+        availability: Availability::Open,
+        credentials: Credentials::Good,
+        forbidden: None,
+        wait_secs: None,
+        repeat: Repeat::No,
+    };
+}
+
+/// Whether the server takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It does.
+    Open,
+    /// It is about to stop.
+    Draining,
+    /// It has too much to do.
+    Overloaded,
+}
+
+/// What the request proves of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Enough; in open mode, nothing is.
+    Good,
+    /// None were sent, and some are needed.
+    Missing,
+    /// Those that were sent are not good.
+    Bad,
+}
+
+/// Whether the request's `Idempotency-Key` was used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// No, or none was sent.
+    No,
+    /// Yes, with this very request.
+    Same,
+    /// Yes, with another one.
+    Different,
+}
+
+/// How far the request has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Its header section is here. Lines 1 to 15 are decided.
+    Asked,
+    /// What came after did not succeed. Lines 16 to 20, and 13 while reading.
+    Failed(Problem),
+    /// The result equals what is there: nothing was committed.
+    Unchanged,
+    /// The result is committed.
+    Committed {
+        /// Whether the document came into being.
+        created: bool,
+    },
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Read the content, evaluate it, commit it, and ask again.
+    Proceed,
+    /// Answer.
+    Answer(Answer),
+}
+
+/// An answer, before it is put on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A refusal.
+    Refuse(Problem),
+    /// 401 and what else needs more than a body to say.
+    Retry {
+        /// The refusal.
+        problem: Problem,
+        /// What `Retry-After` says.
+        after_secs: u32,
+    },
+    /// 405, with what `Allow` says.
+    NotAllowed {
+        /// What `Allow` says.
+        allow: &'static str,
+    },
+    /// 412, where the document exists and the problem can help to go on.
+    Stale(Problem),
+    /// Line 9: the first answer again.
+    Replay,
+    /// 308 to this canonical path.
+    Moved(String),
+    /// 204 to OPTIONS, with what `Allow` says.
+    Options {
+        /// What `Allow` says.
+        allow: &'static str,
+    },
+    /// 304.
+    NotModified(Coding),
+    /// 200 to GET and HEAD, in this coding.
+    Representation(Coding),
+    /// 206 with these bytes, the last one included.
+    Part {
+        /// Position of the first byte.
+        first: u64,
+        /// Position of the last byte.
+        last: u64,
+    },
+    /// 416.
+    OutOfRange(Problem),
+    /// A write succeeded.
+    Written(Written),
+}
+
+/// How a successful write is answered (lines 21 to 23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Whether the document came into being: 201 and `Location`.
+    pub created: bool,
+    /// Whether the new representation comes along: 200 or 201.
+    pub representation: bool,
+    /// Whether `ETag` and `Last-Modified` may be sent; otherwise `Matchbook-Version`
+    /// (RFC 9110 §9.3.4).
+    pub validators: bool,
+}
+
+impl Written {
+    /// 201, 200 or 204.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match (self.created, self.representation) {
+            (true, _) => StatusCode::CREATED,
+            (false, true) => StatusCode::OK,
+            (false, false) => StatusCode::NO_CONTENT,
+        }
+    }
+}
+
+/// What `Allow` says of a document.
+pub const DOCUMENT_METHODS: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+/// What `Allow` says of a collection.
+pub const COLLECTION_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+/// What `Allow` says of a page that can only be read.
+pub const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// What `Retry-After` says when the server is draining or overloaded: long enough for
+/// a restart, short enough for a person who waits.
+pub const RETRY_AFTER_SECS: u32 = 2;
+
+/// The codings that are offered, in the order of preference where the client weighs
+/// them alike: zstd is the cheapest to read, and both it and brotli are smaller than
+/// gzip.
+const PREFERRED: [Coding; 4] = [Coding::Zstd, Coding::Brotli, Coding::Gzip, Coding::Identity];
+
+/// Decides.
+#[must_use]
+pub fn decide(
+    request: &Request<'_>,
+    circumstances: &Circumstances,
+    resource: &Resource<'_>,
+    policy: &Policy,
+    progress: &Progress,
+) -> Decision {
+    let answer = match progress {
+        Progress::Asked => gate(request, circumstances, resource, policy)
+            .or_else(|| line_9(circumstances))
+            .or_else(|| match resource {
+                Resource::Document(document) => about_document(request, *document, policy),
+                Resource::Collection {
+                    opaque,
+                    has_members,
+                } => about_collection(request, opaque, *has_members, policy),
+                Resource::Page { .. } => Some(Answer::Representation(Coding::Identity)),
+                Resource::NoPage => Some(Answer::Refuse(
+                    Kind::NotFound.because("the server has no page of this name"),
+                )),
+            }),
+        Progress::Failed(problem) => Some(Answer::Refuse(problem.clone())),
+        Progress::Unchanged => Some(written(request, false)),
+        Progress::Committed { created } => Some(written(request, *created)),
+    };
+    answer.map_or(Decision::Proceed, Decision::Answer)
+}
+
+/// Lines 1 to 8: the same for everything that the server answers for.
+fn gate(
+    request: &Request<'_>,
+    circumstances: &Circumstances,
+    resource: &Resource<'_>,
+    policy: &Policy,
+) -> Option<Answer> {
+    line_1(request, policy)
+        .or_else(|| line_2(circumstances))
+        .or_else(|| lines_3_and_4(request, resource))
+        .or_else(|| line_5(request, policy))
+        .or_else(|| line_6(circumstances))
+        .or_else(|| line_7(circumstances))
+        .or_else(|| line_8(circumstances))
+}
+
+/// Malformed, or meant for another host.
+fn line_1(request: &Request<'_>, policy: &Policy) -> Option<Answer> {
+    if let Some(problem) = &request.fault {
+        return Some(Answer::Refuse(problem.clone()));
+    }
+    if policy.open && !answers_for(request, policy) {
+        let host = request.host.as_ref().map_or("", Host::name);
+        return Some(Answer::Refuse(Kind::Misdirected.because(format!(
+            "Host is '{host}': use localhost or 127.0.0.1, or start the server with --host {host}"
+        ))));
+    }
+    request.moved.clone().map(Answer::Moved)
+}
+
+fn answers_for(request: &Request<'_>, policy: &Policy) -> bool {
+    request.host.is_some_and(|host| {
+        host.is_loopback()
+            || (policy.exposed && host.is_address())
+            || policy
+                .hosts
+                .iter()
+                .any(|name| host.name().eq_ignore_ascii_case(name))
+    })
+}
+
+fn line_2(circumstances: &Circumstances) -> Option<Answer> {
+    let detail = match circumstances.availability {
+        Availability::Open => return None,
+        Availability::Draining => "the server is shutting down: nothing was done",
+        Availability::Overloaded => "the server has too much to do: nothing was done",
+    };
+    Some(Answer::Retry {
+        problem: Kind::Unavailable.because(detail),
+        after_secs: RETRY_AFTER_SECS,
+    })
+}
+
+fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answer> {
+    let allow = match resource {
+        Resource::Document(_) => DOCUMENT_METHODS,
+        Resource::Collection { .. } => COLLECTION_METHODS,
+        Resource::Page { allow } => allow,
+        Resource::NoPage => return unknown_method(request, READ_METHODS),
+    };
+    match request.method {
+        Method::Unknown => unknown_method(request, allow),
+        Method::Options => Some(Answer::Options { allow }),
+        method if allow.split(", ").any(|name| name == method.as_str()) => None,
+        _ => Some(Answer::NotAllowed { allow }),
+    }
+}
+
+fn unknown_method(request: &Request<'_>, allow: &str) -> Option<Answer> {
+    (request.method == Method::Unknown)
+        .then(|| Answer::Refuse(Kind::UnknownMethod.because(format!("known here: {allow}"))))
+}
+
+/// A page of another site must not write with the rights of whoever looks at it.
+fn line_5(request: &Request<'_>, policy: &Policy) -> Option<Answer> {
+    if !request.method.is_unsafe() {
+        return None;
+    }
+    let detail = match request.origin {
+        Some(origin) => {
+            let text = origin.as_str();
+            if request.is_from_here(&origin) || policy.origins.iter().any(|ours| ours == text) {
+                return None;
+            }
+            format!(
+                "Origin is '{text}': if it is yours, start the server with --cors-origin {text}"
+            )
+        }
+        None => match request.fetch_site {
+            Some(SecFetchSite::CrossSite | SecFetchSite::SameSite) => {
+                "Sec-Fetch-Site says that another site's page asked".to_owned()
+            }
+            _ => return None,
+        },
+    };
+    Some(Answer::Refuse(Kind::ForeignSite.because(detail)))
+}
+
+fn line_6(circumstances: &Circumstances) -> Option<Answer> {
+    let detail = match circumstances.credentials {
+        Credentials::Good => return None,
+        Credentials::Missing => "send Authorization: Bearer with a token",
+        Credentials::Bad => "the token is not good: get a new one",
+    };
+    Some(Answer::Refuse(Kind::Unauthenticated.because(detail)))
+}
+
+fn line_7(circumstances: &Circumstances) -> Option<Answer> {
+    let action = circumstances.forbidden?;
+    Some(Answer::Refuse(Kind::Forbidden.because(format!(
+        "the policy does not permit '{action}' here"
+    ))))
+}
+
+fn line_8(circumstances: &Circumstances) -> Option<Answer> {
+    let after_secs = circumstances.wait_secs?;
+    Some(Answer::Retry {
+        problem: Kind::TooManyRequests.because(format!("wait {after_secs} s")),
+        after_secs,
+    })
+}
+
+fn line_9(circumstances: &Circumstances) -> Option<Answer> {
+    match circumstances.repeat {
+        Repeat::No => None,
+        Repeat::Same => Some(Answer::Replay),
+        Repeat::Different => Some(Answer::Refuse(
+            Kind::KeyReused.because("this Idempotency-Key came with another request before"),
+        )),
+    }
+}
+
+/// Lines 10 to 15 and 24 for a document.
+fn about_document(
+    request: &Request<'_>,
+    document: Option<Present<'_>>,
+    policy: &Policy,
+) -> Option<Answer> {
+    let reads = matches!(request.method, Method::Get | Method::Head);
+    match document {
+        None if request.method != Method::Put => Some(Answer::Refuse(
+            Kind::NotFound.because("PUT makes a document with this name"),
+        )),
+        Some(document) if reads => Some(read(request, &document)),
+        document => lines_11_and_12(request, document, policy)
+            .or_else(|| line_14(request, document, policy))
+            .or_else(|| line_15(request, document)),
+    }
+}
+
+/// The type, coding and announced length of the content.
+fn lines_11_and_12(
+    request: &Request<'_>,
+    document: Option<Present<'_>>,
+    policy: &Policy,
+) -> Option<Answer> {
+    if request.method == Method::Delete {
+        return None;
+    }
+    if let Err(detail) = request.usable_content(document.is_none_or(|document| document.is_json)) {
+        return Some(Answer::Refuse(Kind::UnsupportedContent.because(detail)));
+    }
+    if request.method == Method::Put && request.has_content_range {
+        return Some(Answer::Refuse(
+            Kind::PartialPut.because("leave Content-Range out and send the whole document"),
+        ));
+    }
+    let announced = request.content_length?;
+    (announced > policy.max_document_bytes as u64).then(|| {
+        Answer::Refuse(Kind::ContentTooLarge.because(format!(
+            "{announced} bytes are announced; at most {} are allowed",
+            policy.max_document_bytes
+        )))
+    })
+}
+
+fn line_14(
+    request: &Request<'_>,
+    document: Option<Present<'_>>,
+    policy: &Policy,
+) -> Option<Answer> {
+    let document = document?;
+    (policy.preconditions_required && !request.preconditions.guard_a_write()).then(|| {
+        Answer::Refuse(Kind::PreconditionRequired.because(format!(
+            "the document is there, with the tag \"{}\": GET it, and send the tag that you get in If-Match",
+            document.version
+        )))
+    })
+}
+
+fn line_15(request: &Request<'_>, document: Option<Present<'_>>) -> Option<Answer> {
+    let opaque = document.map(|document| document.version.to_string());
+    let current = document
+        .zip(opaque.as_deref())
+        .map(|(document, opaque)| Validators {
+            opaque,
+            weak: false,
+            modified_secs: Some(document.modified_secs),
+        });
+    match request.preconditions.evaluate(Access::Unsafe, current) {
+        Verdict::Hold => None,
+        Verdict::NotModified | Verdict::Failed => Some(match document {
+            Some(document) => Answer::Stale(Kind::Stale.because(format!(
+                "the document now has the tag \"{}\": apply your change to that version and save again",
+                document.version
+            ))),
+            None => Answer::Refuse(Kind::Stale.because(
+                "the document is not there: leave If-Match out to make it",
+            )),
+        }),
+    }
+}
+
+/// Lines 13, 15 and 24 for GET and HEAD.
+fn read(request: &Request<'_>, document: &Present<'_>) -> Answer {
+    if !request.accepts(document.content_type) {
+        return Answer::Refuse(Kind::NotAcceptable.because(format!(
+            "the document has the media type {}",
+            document.content_type
+        )));
+    }
+    let available: &[Coding] = if document.compressible && request.range.is_none() {
+        &PREFERRED
+    } else {
+        &[Coding::Identity]
+    };
+    let Some(coding) = request.choose_coding(available) else {
+        return Answer::Refuse(
+            Kind::NotAcceptable.because("Accept-Encoding forbids every coding that there is"),
+        );
+    };
+    let opaque = Opaque::of(document.version, coding);
+    let current = Validators {
+        opaque: opaque.as_str(),
+        weak: false,
+        modified_secs: Some(document.modified_secs),
+    };
+    match request.preconditions.evaluate(Access::Safe, Some(current)) {
+        Verdict::NotModified => Answer::NotModified(coding),
+        Verdict::Failed => Answer::Stale(Kind::Stale.because(format!(
+            "the document now has the tag \"{}\"",
+            document.version
+        ))),
+        Verdict::Hold => line_24(request, document, coding, &current),
+    }
+}
+
+fn line_24(
+    request: &Request<'_>,
+    document: &Present<'_>,
+    coding: Coding,
+    current: &Validators<'_>,
+) -> Answer {
+    let whole = Answer::Representation(coding);
+    let Some(range) = &request.range else {
+        return whole;
+    };
+    let applies = request.method == Method::Get
+        && request
+            .if_range
+            .as_ref()
+            .is_none_or(|condition| match condition {
+                IfRange::Tag(tag) => !tag.is_weak() && tag.opaque() == current.opaque.as_bytes(),
+                // A date of whole seconds is no strong validator (RFC 9110 §8.8.2.2).
+                IfRange::Date(_) => false,
+            });
+    if !applies {
+        return whole;
+    }
+    match range.resolve(document.length_bytes) {
+        Resolved::Ignore => whole,
+        Resolved::Satisfied { first, last } => Answer::Part { first, last },
+        Resolved::Unsatisfiable => Answer::OutOfRange(Kind::RangeNotSatisfiable.because(format!(
+            "the document is {} bytes long",
+            document.length_bytes
+        ))),
+    }
+}
+
+/// The table of lists, and of the POST that makes a member.
+fn about_collection(
+    request: &Request<'_>,
+    opaque: &str,
+    has_members: bool,
+    policy: &Policy,
+) -> Option<Answer> {
+    let validators = Validators {
+        opaque,
+        weak: true,
+        modified_secs: None,
+    };
+    if request.method == Method::Post {
+        let stale =
+            || {
+                Answer::Refuse(Kind::Stale.because(
+                    "a POST to a collection makes a new member: leave the preconditions out",
+                ))
+            };
+        return lines_11_and_12(request, None, policy).or_else(|| {
+            let verdict = request
+                .preconditions
+                .evaluate(Access::Unsafe, has_members.then_some(validators));
+            (verdict != Verdict::Hold).then(stale)
+        });
+    }
+    if request.list_form().is_none() {
+        return Some(Answer::Refuse(Kind::NotAcceptable.because(
+            "a collection is to be had as application/json and application/x-ndjson",
+        )));
+    }
+    Some(
+        match request
+            .preconditions
+            .evaluate(Access::Safe, Some(validators))
+        {
+            Verdict::Hold => Answer::Representation(Coding::Identity),
+            Verdict::NotModified => Answer::NotModified(Coding::Identity),
+            Verdict::Failed => Answer::Refuse(
+                Kind::Stale.because("the tag of a list is weak and never matches If-Match"),
+            ),
+        },
+    )
+}
+
+/// Lines 21 to 23.
+fn written(request: &Request<'_>, created: bool) -> Answer {
+    let verbatim =
+        request.method != Method::Put || request.content_encoding != Some(ContentEncoding::Gzip);
+    Answer::Written(Written {
+        created,
+        representation: request.wants_representation() && request.method != Method::Delete,
+        validators: verbatim && request.method != Method::Delete,
+    })
+}
+
+/// The opaque part of a representation's tag, without allocating.
+struct Opaque {
+    text: [u8; Self::BYTES],
+    length: usize,
+}
+
+impl Opaque {
+    /// An epoch, a hyphen, twenty digits, and the longest suffix.
+    const BYTES: usize = 40;
+
+    fn of(version: Version, coding: Coding) -> Self {
+        use std::io::Write;
+        let mut text = [0; Self::BYTES];
+        let mut rest = text.as_mut_slice();
+        // Cannot fail: BYTES is the longest there is.
+        let _ = write!(rest, "{version}{}", coding.suffix());
+        let length = Self::BYTES - rest.len();
+        Self { text, length }
+    }
+
+    fn as_str(&self) -> &str {
+        let written = self.text.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(written).unwrap_or_default()
+    }
+}

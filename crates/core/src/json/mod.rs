@@ -1,0 +1,17 @@
+//! JSON as it was sent: exact numbers, strings by code point, values found in a text
+//! without building a tree (contract §2, §6).
+//!
+//! What is read here has passed the strict parser. Other text gives a meaningless
+//! answer, never a panic.
+
+pub mod check;
+pub mod key;
+pub mod number;
+pub mod pointer;
+#[allow(dead_code)]
+mod scan;
+pub mod select;
+pub mod text;
+
+pub use check::{Fault, Reason, check};
+pub use pointer::{Pointer, PointerFault};
