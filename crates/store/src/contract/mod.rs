@@ -9,6 +9,7 @@
 
 mod commits;
 mod epochs;
+mod lists;
 mod log;
 mod reads;
 
@@ -25,6 +26,7 @@ use crate::{Batch, CommitError, Document, Effect, OperationId, Store, Write};
 
 pub use commits::*;
 pub use epochs::*;
+pub use lists::*;
 pub use log::*;
 pub use reads::*;
 
@@ -73,6 +75,9 @@ macro_rules! contract_suite {
             a_batch_is_seen_whole
             collections_are_those_with_members
             touched_moves_with_each_write_to_the_collection
+            pages_join_to_the_whole_list
+            a_page_tells_documents_position_and_count
+            a_page_is_bounded_in_bytes
         }
     };
     (@each $engine:expr; $($case:ident)*) => {

@@ -12,9 +12,11 @@ mod directory;
 mod error;
 mod history;
 mod open;
+mod page;
 mod read;
 mod readers;
 mod row;
+mod scan;
 mod schema;
 mod shared;
 #[cfg(test)]
@@ -162,7 +164,11 @@ impl Store for SqliteStore {
 
     async fn scan(&self, scan: Scan) -> Result<Page, ReadError> {
         self.shared.reached(scan.at_least).await?;
-        Err(ReadError::Failed("lists cannot be read yet".to_owned()))
+        let shared = Arc::clone(&self.shared);
+        let work = move |connection: &_| scan::page(connection, &shared, &scan);
+        let read = self.scans.read(work).await?;
+        self.shared.reached(read.position).await?;
+        Ok(read.found)
     }
 
     async fn collections(
