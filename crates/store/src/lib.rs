@@ -26,6 +26,8 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
 mod observer;
 pub mod sqlite;
 

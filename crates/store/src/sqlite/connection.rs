@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::schema::PAGE_BYTES;
 
@@ -32,10 +32,27 @@ pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Sets what is part of the file and must be there before anything is written.
+/// Sets what is part of the file: the size of its pages, if it has none yet, and that
+/// it has a write-ahead log.
 pub(super) fn prepare_file(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    connection.pragma_update(None, "journal_mode", "WAL")
+    let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", mode)?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    let why = "this file system cannot hold a write-ahead log; choose a local one";
+    let code = ffi::Error::new(ffi::SQLITE_IOERR);
+    Err(rusqlite::Error::SqliteFailure(code, Some(why.to_owned())))
+}
+
+/// Lets the database grow to so many bytes and no further.
+pub(super) fn limit(connection: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    let page_bytes: u64 = connection
+        .pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?
+        .into();
+    let pages = i64::try_from(bytes / page_bytes.max(1)).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "max_page_count", pages)
 }
 
 /// The connection that copies the write-ahead log into the database.
