@@ -217,3 +217,79 @@ impl<S: Store> Store for Faulty<S> {
         self.store.trim(before).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Unobserved;
+    use crate::contract::{batch, load, operation, put, run, try_write, write};
+    use crate::sqlite::{Options, SqliteStore};
+
+    fn faulty() -> (TempDir, Arc<Faulty<SqliteStore>>) {
+        let place = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(place.path(), Options::default(), Arc::new(Unobserved));
+        (place, Arc::new(Faulty::new(store.unwrap())))
+    }
+
+    #[test]
+    fn faults_come_in_the_order_of_their_plan() {
+        run(async {
+            let (_place, store) = faulty();
+            store.plan_commit(CommitFault::Full);
+            store.plan_commit(CommitFault::Pass);
+            store.plan_commit(CommitFault::Unavailable);
+            store.plan_read(ReadFault::Fails(ReadError::NotYet));
+            let full = try_write(&*store, put("/c/1", None, "x")).await;
+            assert_eq!(full, Err(CommitError::Full));
+            let first = write(&*store, put("/c/1", None, "x")).await;
+            let refused = try_write(&*store, put("/c/1", Some(first), "y")).await;
+            assert!(matches!(refused, Err(CommitError::Unavailable(_))));
+            let changes = store.changes(first, 1).await;
+            assert_eq!(changes.unwrap_err(), ChangesError::Read(ReadError::NotYet));
+            assert_eq!(load(&*store, "/c/1").await.unwrap().version, first);
+        });
+    }
+
+    #[test]
+    fn a_lost_answer_stops_the_store_whether_or_not_it_was_applied() {
+        run(async {
+            for (fault, applied) in [
+                (CommitFault::Lost, false),
+                (CommitFault::Unacknowledged, true),
+            ] {
+                let (_place, store) = faulty();
+                store.plan_commit(fault);
+                let lost = try_write(&*store, put("/c/1", None, "x")).await;
+                assert!(matches!(lost, Err(CommitError::Indeterminate(_))));
+                assert!(!store.status().writable);
+                let refused = try_write(&*store, put("/c/2", None, "x")).await;
+                assert!(matches!(refused, Err(CommitError::Unavailable(_))));
+                assert_eq!(load(store.inner(), "/c/1").await.is_some(), applied);
+            }
+        });
+    }
+
+    #[test]
+    fn a_gate_holds_one_operation() {
+        run(async {
+            let (_place, store) = faulty();
+            let gate = Gate::default();
+            store.plan_commit(CommitFault::Held(gate.clone()));
+            let held = {
+                let store = Arc::clone(&store);
+                let batch = batch(vec![put("/c/1", None, "held")]);
+                tokio::spawn(async move { store.commit(operation(), batch).await })
+            };
+            gate.reached().await;
+            let faster = write(&*store, put("/c/1", None, "faster")).await;
+            gate.open();
+            let late = held.await.unwrap();
+            assert!(matches!(late, Err(CommitError::Rejected(_))));
+            assert_eq!(load(&*store, "/c/1").await.unwrap().version, faster);
+        });
+    }
+}

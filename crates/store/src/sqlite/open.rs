@@ -49,6 +49,7 @@ impl SqliteStore {
         let fail = |error: rusqlite::Error| OpenError::from_sqlite(&database, &error);
         let mut writer = connection::writer(&database).map_err(fail)?;
         check_format(&mut writer, &database)?;
+        connection::recover(&writer).map_err(fail)?;
         if let Some(bytes) = options.max_bytes {
             connection::limit(&writer, bytes).map_err(fail)?;
         }

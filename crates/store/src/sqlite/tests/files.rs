@@ -179,3 +179,25 @@ fn a_damaged_backup_is_refused_before_anything_is_replaced() {
     let store = open(&data).unwrap();
     assert_eq!(read(&store, "/c/7"), Some("x".repeat(1_000)));
 }
+
+#[test]
+fn the_write_ahead_log_is_bounded_under_constant_writes() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).unwrap();
+    let wal = place.path().join("matchbook.db-wal");
+    let body = "x".repeat(500_000);
+    let mut version = None;
+    let mut largest = 0;
+    for _ in 0..300 {
+        version = Some(write(&store, "/c/1", version, &body));
+        largest = largest.max(fs::metadata(&wal).unwrap().len());
+    }
+    // 150 MB were written.
+    assert!(largest < 100_000_000, "{largest}");
+    assert!(
+        fs::metadata(place.path().join("matchbook.db"))
+            .unwrap()
+            .len()
+            > 50_000_000
+    );
+}
