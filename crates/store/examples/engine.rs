@@ -141,14 +141,21 @@ async fn fill(store: &SqliteStore, documents: u64) -> Result<(), Failure> {
 fn raw_syncs(directory: &Path) -> Result<(), Failure> {
     let file_path = directory.join("raw-sync");
     let mut file = File::create(&file_path)?;
-    let (began, mut syncs) = (Instant::now(), 0_u64);
+    let began = Instant::now();
+    let mut latencies = Vec::new();
     while began.elapsed() < Duration::from_secs(2) {
+        let began = Instant::now();
         file.write_all(&[7; 4_096])?;
         file.sync_data()?;
-        syncs += 1;
+        latencies.push(began.elapsed());
     }
-    let rate = syncs as f64 / began.elapsed().as_secs_f64();
-    println!("raw: {rate:.0} syncs/s of 4 KiB appended");
+    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    println!(
+        "raw: {rate:.0} syncs/s of 4 KiB appended, p50 {:?}, p99 {:?}",
+        at(&latencies, 0.5),
+        at(&latencies, 0.99)
+    );
     std::fs::remove_file(file_path)?;
     Ok(())
 }

@@ -10,7 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use super::shared::Shared;
 /// Pages of the log after which it is copied: 32 MiB. A page that is written again
 /// before that is copied once. Measured: at half of it a write costs 5 % more, at twice
 /// 3 % less, and the recovery after a crash takes as long as the log is.
-const BEGIN_PAGES: usize = 8_192;
+const BEGIN_PAGES: u64 = 8_192;
 
 /// Pages that may be left for the writer to copy: about two milliseconds.
 const REST_PAGES: usize = 512;
@@ -40,8 +40,6 @@ const RESTART_WAIT: Duration = Duration::from_millis(5);
 
 /// The writer's side.
 pub(super) struct WalKeeper {
-    /// Pages in the log, as the writer's last commit left it.
-    pages: Arc<AtomicUsize>,
     wake: Sender<()>,
     /// The other side has copied nearly all: the writer is to do the rest.
     finish: Arc<AtomicBool>,
@@ -55,11 +53,10 @@ impl WalKeeper {
         shared: &Arc<Shared>,
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let connection = connection::checkpointer(database).map_err(io::Error::other)?;
-        let pages = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&pages);
+        let counted = Arc::clone(shared);
         let count = move |_: &mut Wal, pages| {
-            let pages = usize::try_from(pages).unwrap_or_default();
-            counted.store(pages, Ordering::Relaxed);
+            let pages = u64::try_from(pages).unwrap_or_default();
+            counted.wal_pages.store(pages, Ordering::Relaxed);
             Ok(())
         };
         writer.wal_hook(Some(count)).map_err(io::Error::other)?;
@@ -74,19 +71,14 @@ impl WalKeeper {
         let thread = thread::Builder::new()
             .name("matchbook-copy".to_owned())
             .spawn(move || copier.run(&woken))?;
-        let keeper = Self {
-            pages,
-            wake,
-            finish,
-        };
-        Ok((keeper, thread))
+        Ok((Self { wake, finish }, thread))
     }
 
     /// To be called between groups.
     pub(super) fn tend(&self, connection: &Connection, shared: &Shared) {
         if self.finish.swap(false, Ordering::AcqRel) {
             self.restart(connection, shared);
-        } else if self.pages.load(Ordering::Relaxed) >= BEGIN_PAGES {
+        } else if shared.wal_pages.load(Ordering::Relaxed) >= BEGIN_PAGES {
             // Full: it is awake already.
             if let Err(TrySendError::Disconnected(())) = self.wake.try_send(()) {
                 self.restart(connection, shared);
@@ -102,7 +94,7 @@ impl WalKeeper {
         let reset = connection.busy_timeout(BUSY_WAIT);
         match restarted.and_then(|copied| reset.map(|()| copied)) {
             Ok((_, copied)) => {
-                self.pages.store(0, Ordering::Relaxed);
+                shared.wal_pages.store(0, Ordering::Relaxed);
                 let copied = usize::try_from(copied).unwrap_or_default();
                 shared.observer.checkpointed(copied, began.elapsed());
             }
@@ -125,7 +117,7 @@ impl Copier {
             if self.copy() {
                 self.finish.store(true, Ordering::Release);
             }
-            self.measure();
+            measure(&self.shared, &self.database);
         }
     }
 
@@ -150,11 +142,6 @@ impl Copier {
         }
         true
     }
-
-    fn measure(&self) {
-        let size = size_bytes(&self.database);
-        self.shared.size_bytes.store(size, Ordering::Relaxed);
-    }
 }
 
 /// Tells of a checkpoint that failed. A lock that is held is nothing to tell of; a
@@ -174,10 +161,10 @@ fn report(shared: &Shared, error: &rusqlite::Error) {
     }
 }
 
-/// Bytes of the database and its write-ahead log on disk.
-pub(super) fn size_bytes(database: &Path) -> u64 {
-    let mut wal = database.as_os_str().to_owned();
-    wal.push("-wal");
-    let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    size(database) + size(Path::new(&wal))
+/// Looks at the length of the database.
+pub(super) fn measure(shared: &Shared, database: &Path) {
+    if let Ok(metadata) = std::fs::metadata(database) {
+        let length = metadata.len();
+        shared.database_bytes.store(length, Ordering::Relaxed);
+    }
 }
