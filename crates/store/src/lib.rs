@@ -24,6 +24,11 @@
 //! next (time, ids, validation) is decided before [`Store::commit`], so that a
 //! replicated log of batches applies the same way everywhere.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
+mod observer;
+pub mod sqlite;
+
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -34,6 +39,8 @@ use matchbook_core::clock::Timestamp;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Epoch, Revision, Version};
 use tokio::sync::watch;
+
+pub use observer::{Observer, Unobserved};
 
 /// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
 /// that a node never applies what it would read differently.
@@ -85,9 +92,10 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<CollectionPath>, ReadError>> + Send;
 
-    /// A version not earlier than the last write that touched a member of the
-    /// collection, deletions included, and that stays the same until the next one or
-    /// the next opening. Never blocks and never scans.
+    /// A version not earlier than the last acknowledged write that touched a member of
+    /// the collection, deletions included. It never goes back, and mostly stays the
+    /// same until the next such write or opening; it may move on without one. Never
+    /// blocks and never scans. To be read before the members that it is to stand for.
     fn touched(&self, collection: &CollectionPath) -> Version;
 
     /// The entries of the log after `from`, at most `limit` of them, oldest first.
@@ -111,9 +119,11 @@ pub trait Store: Send + Sync + 'static {
         batch: Batch,
     ) -> impl Future<Output = Result<Vec<Version>, CommitError>> + Send;
 
-    /// Drops superseded entries before `before` from the log, so that
-    /// [`Store::changes`] from there answers [`ChangesError::Compacted`]. Documents as
-    /// they stand are kept. Does its work in pieces that do not hold up commits.
+    /// Moves the horizon to `before`, or to the end if that is earlier:
+    /// [`Store::changes`] from before it answers [`ChangesError::Compacted`]. Drops the
+    /// deletions before it and what was superseded before it; what an entry after it
+    /// superseded is kept, as are the documents as they stand. Does its work in pieces
+    /// that do not hold up commits.
     ///
     /// # Errors
     /// [`CommitError`].
@@ -296,6 +306,12 @@ pub enum ChangesError {
     OtherHistory,
     /// As any read.
     Read(ReadError),
+}
+
+impl From<ReadError> for ChangesError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
 }
 
 /// Why a commit was not acknowledged.

@@ -1,0 +1,223 @@
+//! The embedded engine: SQLite, written as a log.
+//!
+//! One thread writes (`writer`), a few read (`readers`), one copies the
+//! write-ahead log into the database (`checkpoint`); a cache of recent documents
+//! (`cache`) stands in front. The file's format is in `schema`.
+
+mod apply;
+mod cache;
+mod checkpoint;
+mod connection;
+mod directory;
+mod error;
+mod history;
+mod open;
+mod read;
+mod readers;
+mod row;
+mod schema;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod touched;
+mod trim;
+mod writer;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use matchbook_core::name::{CollectionPath, DocumentPath};
+use matchbook_core::tag::{Revision, Version};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan,
+    Status, Store,
+};
+use directory::Directory;
+pub use error::OpenError;
+use readers::Readers;
+use shared::Shared;
+use trim::Trimmed;
+use writer::{Commit, Job};
+
+/// What can be chosen about the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Memory for recent documents.
+    pub cache_bytes: usize,
+    /// Threads that read single documents which are not in memory.
+    pub point_readers: usize,
+    /// Threads that read lists and the log.
+    pub scan_readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 * 1_024 * 1_024,
+            point_readers: 2,
+            scan_readers: 2,
+        }
+    }
+}
+
+/// A store in one SQLite file, which this process alone has open.
+///
+/// Dropping it, or [`SqliteStore::close`], finishes the commits that wait and leaves
+/// the file without a write-ahead log.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    points: Readers,
+    scans: Readers,
+    writer: Mutex<Option<JoinHandle<Directory>>>,
+}
+
+impl SqliteStore {
+    /// Finishes the commits that wait, and releases the data directory. Blocks; what
+    /// is asked of the store afterwards fails. Dropping the store does the same.
+    pub fn close(&self) {
+        self.points.stop();
+        self.scans.stop();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(thread) = writer.take() else { return };
+        self.ask_to_close();
+        // The lock ends with what the thread returns.
+        drop(thread.join());
+    }
+
+    fn ask_to_close(&self) {
+        let mut job = Job::Close;
+        while let Err(mpsc::error::TrySendError::Full(back)) = self.jobs.try_send(job) {
+            job = back;
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn closed() -> CommitError {
+    CommitError::Unavailable("the store is closed".to_owned())
+}
+
+impl Store for SqliteStore {
+    fn status(&self) -> Status {
+        let shared = &self.shared;
+        Status {
+            epoch: shared.history.current(),
+            applied: shared.history.version(shared.applied()),
+            horizon: shared.horizon(),
+            size_bytes: shared.size_bytes.load(Ordering::Relaxed),
+            writable: shared.writable.load(Ordering::Acquire),
+        }
+    }
+
+    fn applied(&self) -> watch::Receiver<Revision> {
+        self.shared.follow()
+    }
+
+    async fn load(
+        &self,
+        path: &DocumentPath,
+        at_least: Revision,
+    ) -> Result<Option<Arc<Document>>, ReadError> {
+        self.shared.reached(at_least).await?;
+        if let Some(document) = self.shared.cache.get(path) {
+            self.shared.observer.loaded(true);
+            self.shared.reached(document.version.revision).await?;
+            return Ok(Some(document));
+        }
+        self.shared.observer.loaded(false);
+        let (shared, path) = (Arc::clone(&self.shared), path.clone());
+        let work = move |connection: &_| read::load(connection, &shared, &path);
+        let read = self.points.read(work).await?;
+        self.shared.reached(read.position).await?;
+        Ok(read.found)
+    }
+
+    async fn load_version(
+        &self,
+        path: &DocumentPath,
+        version: Version,
+    ) -> Result<Option<Arc<Document>>, ReadError> {
+        let revision = version.revision;
+        if revision > self.shared.applied() || !self.shared.history.holds(version) {
+            return Ok(None);
+        }
+        let held = self.shared.cache.get(path);
+        if let Some(document) = held.filter(|document| document.version == version) {
+            return Ok(Some(document));
+        }
+        let (shared, path) = (Arc::clone(&self.shared), path.clone());
+        let work = move |connection: &_| read::load_version(connection, &shared, &path, revision);
+        self.points.read(work).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Page, ReadError> {
+        self.shared.reached(scan.at_least).await?;
+        Err(ReadError::Failed("lists cannot be read yet".to_owned()))
+    }
+
+    async fn collections(
+        &self,
+        after: Option<CollectionPath>,
+        limit: usize,
+    ) -> Result<Vec<CollectionPath>, ReadError> {
+        let work = move |connection: &_| read::collections(connection, after.as_ref(), limit);
+        let read = self.scans.read(work).await?;
+        self.shared.reached(read.position).await?;
+        Ok(read.found)
+    }
+
+    fn touched(&self, collection: &CollectionPath) -> Version {
+        let revision = self.shared.touched.get(collection.as_str());
+        self.shared.history.version(revision)
+    }
+
+    async fn changes(&self, from: Version, limit: usize) -> Result<Changes, ChangesError> {
+        let shared = Arc::clone(&self.shared);
+        let work = move |connection: &_| Ok(read::changes(connection, &shared, from, limit));
+        let changes = self.scans.read(work).await??;
+        self.shared.reached(changes.position.revision).await?;
+        Ok(changes)
+    }
+
+    async fn commit(
+        &self,
+        operation: OperationId,
+        batch: Batch,
+    ) -> Result<Vec<Version>, CommitError> {
+        if batch.writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Commit(Commit {
+            operation,
+            batch,
+            reply,
+        });
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        let lost = "the writing thread ended before it answered";
+        answer
+            .await
+            .map_err(|_| CommitError::Indeterminate(lost.to_owned()))?
+    }
+
+    async fn trim(&self, before: Revision) -> Result<(), CommitError> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let job = Job::Trim(before, reply);
+            self.jobs.send(job).await.map_err(|_| closed())?;
+            if answer.await.map_err(|_| closed())?? == Trimmed::All {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads of single documents and of the log, on a reader's thread.
+
+use std::sync::Arc;
+
+use matchbook_core::name::{CollectionPath, DocumentPath};
+use matchbook_core::tag::{Revision, Version};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::row::{COLUMNS, LogRow, columns, corrupt, failed, number, revision};
+use super::shared::Shared;
+use crate::{Changes, ChangesError, Document, ReadError};
+
+/// Bytes of bodies after which a piece of the log ends early: what a reader holds in
+/// memory at once.
+const CHANGES_BYTES: usize = 8 * 1_024 * 1_024;
+
+/// What was read, and a position that holds all of it.
+pub(super) struct Read<T> {
+    pub(super) found: T,
+    pub(super) position: Revision,
+}
+
+/// The document as it stands.
+pub(super) fn load(
+    connection: &Connection,
+    shared: &Shared,
+    path: &DocumentPath,
+) -> Result<Read<Option<Arc<Document>>>, ReadError> {
+    const LOAD: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM documents AS d LEFT JOIN log AS l ON l.revision = d.revision \
+         WHERE d.collection = ?1 AND d.id = ?2"
+    );
+    let generation = shared.cache.generation(path);
+    let found = one(connection, LOAD, (path.collection(), path.id()), |row| {
+        let row = LogRow::read(row)?;
+        if row.is_of(path) {
+            row.document(shared)
+                .map(Arc::new)
+                .ok_or_else(|| corrupt("a document's entry is a deletion"))
+        } else {
+            Err(corrupt("a document's entry is another document's"))
+        }
+    })?;
+    let position = match &found {
+        Some(document) => {
+            shared.cache.add(path, generation, document);
+            document.version.revision
+        }
+        None => last(connection)?,
+    };
+    Ok(Read { found, position })
+}
+
+/// The document as one entry of the log made it.
+pub(super) fn load_version(
+    connection: &Connection,
+    shared: &Shared,
+    path: &DocumentPath,
+    at: Revision,
+) -> Result<Option<Arc<Document>>, ReadError> {
+    const LOAD: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM log AS l WHERE l.revision = ?1"
+    );
+    let found = one(connection, LOAD, [number(at)], |row| {
+        let row = LogRow::read(row)?;
+        Ok(row.document(shared).filter(|_| row.is_of(path)))
+    })?;
+    Ok(found.flatten().map(Arc::new))
+}
+
+/// The collections that have members, each found by one step in the index.
+pub(super) fn collections(
+    connection: &Connection,
+    after: Option<&CollectionPath>,
+    limit: usize,
+) -> Result<Read<Vec<CollectionPath>>, ReadError> {
+    const STEP: &str = "
+        WITH RECURSIVE step (name) AS (
+            SELECT min(collection) FROM documents WHERE collection > ?1
+            UNION ALL
+            SELECT (SELECT min(collection) FROM documents WHERE collection > step.name)
+            FROM step WHERE step.name IS NOT NULL
+        )
+        SELECT name FROM step WHERE name IS NOT NULL LIMIT ?2";
+    let after = after.map_or("", CollectionPath::as_str);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut step = prepared(connection, STEP)?;
+    let mut rows = step.query((after, limit)).map_err(|error| failed(&error))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(|error| failed(&error))? {
+        let name = row.get_ref(0).ok().and_then(|name| name.as_str().ok());
+        let name = name.and_then(|name| CollectionPath::parse(name).ok());
+        found.push(name.ok_or_else(|| corrupt("a collection's name is malformed"))?);
+    }
+    drop(rows);
+    let position = last(connection)?;
+    Ok(Read { found, position })
+}
+
+/// A piece of the log.
+pub(super) fn changes(
+    connection: &Connection,
+    shared: &Shared,
+    from: Version,
+    limit: usize,
+) -> Result<Changes, ChangesError> {
+    const AFTER: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM log AS l WHERE l.revision > ?1 ORDER BY l.revision"
+    );
+    let _snapshot = snapshot(connection)?;
+    let last = last(connection)?;
+    if from.revision > last || !shared.history.holds(from) {
+        return Err(ChangesError::OtherHistory);
+    }
+    if from.revision < horizon(connection)? {
+        return Err(ChangesError::Compacted);
+    }
+    let mut after = prepared(connection, AFTER)?;
+    let mut rows = after
+        .query([number(from.revision)])
+        .map_err(|error| failed(&error))?;
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    let mut more = from.revision < last;
+    while entries.len() < limit && bytes < CHANGES_BYTES {
+        let Some(row) = rows.next().map_err(|error| failed(&error))? else {
+            break;
+        };
+        let row = LogRow::read(row)?;
+        bytes += row.content.map_or(0, |content| content.body.len());
+        more = row.revision < last;
+        entries.push(row.entry(shared)?);
+    }
+    let position = entries.last().map_or(from, |entry| entry.version);
+    Ok(Changes {
+        entries,
+        position,
+        more,
+    })
+}
+
+/// A read transaction that ends when dropped.
+pub(super) fn snapshot(connection: &Connection) -> Result<rusqlite::Transaction<'_>, ReadError> {
+    connection
+        .unchecked_transaction()
+        .map_err(|error| failed(&error))
+}
+
+/// The position of the log (invariant 1 of the schema).
+pub(super) fn last(connection: &Connection) -> Result<Revision, ReadError> {
+    let last = one(connection, "SELECT max(revision) FROM log", [], |row| {
+        row.get::<_, Option<i64>>(0).map_err(|error| failed(&error))
+    })?;
+    Ok(revision(last.flatten().unwrap_or_default()))
+}
+
+fn horizon(connection: &Connection) -> Result<Revision, ReadError> {
+    let horizon = one(connection, "SELECT horizon FROM state", [], |row| {
+        row.get(0).map_err(|error| failed(&error))
+    })?;
+    horizon
+        .map(revision)
+        .ok_or_else(|| corrupt("the table of the store's state is empty"))
+}
+
+pub(super) fn prepared<'c>(
+    connection: &'c Connection,
+    sql: &str,
+) -> Result<rusqlite::CachedStatement<'c>, ReadError> {
+    connection
+        .prepare_cached(sql)
+        .map_err(|error| failed(&error))
+}
+
+/// The first row of a result, if it has one.
+fn one<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    read: impl FnOnce(&Row<'_>) -> Result<T, ReadError>,
+) -> Result<Option<T>, ReadError> {
+    prepared(connection, sql)?
+        .query_row(parameters, |row| Ok(read(row)))
+        .optional()
+        .map_err(|error| failed(&error))?
+        .transpose()
+}
+
+const _: () = assert!(COLUMNS == 12, "as many as `columns!` names");
