@@ -482,3 +482,160 @@ fn mark(text: &[u8], start: usize, length: usize) -> u64 {
     }
     mixed.wrapping_mul(MIX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::samples::document;
+    use super::*;
+
+    fn fault(text: &[u8]) -> Option<(usize, Reason)> {
+        check(text).err().map(|fault| (fault.offset, fault.reason))
+    }
+
+    #[test]
+    fn section_2_a_fault_has_its_offset() {
+        let cases: [(&[u8], usize, Reason); 46] = [
+            (b"", 0, Reason::End),
+            (b"  ", 2, Reason::End),
+            (b"{\"a\":1", 6, Reason::End),
+            (b"[1,", 3, Reason::End),
+            (b"\"abc", 4, Reason::End),
+            (b"tru", 3, Reason::End),
+            (b"-", 1, Reason::End),
+            (b"\"\\u00", 5, Reason::End),
+            (b"\xEF\xBB\xBF1", 0, Reason::ByteOrderMark),
+            (b"[\"\xff\"]", 2, Reason::Utf8),
+            (b"[\"\xed\xa0\x80\"]", 2, Reason::Utf8),
+            (b"1\xff", 1, Reason::Utf8),
+            (b"[x, \"\xff\"]", 1, Reason::Value),
+            (b"]", 0, Reason::Value),
+            (b"trux", 3, Reason::Value),
+            (b"NaN", 0, Reason::Value),
+            (b"+1", 0, Reason::Value),
+            (b".5", 0, Reason::Value),
+            (b"'a'", 0, Reason::Value),
+            (b"[1,]", 3, Reason::Value),
+            (b"[,1]", 1, Reason::Value),
+            (b"{\"a\":}", 5, Reason::Value),
+            (b"{a:1}", 1, Reason::Name),
+            (b"{1:1}", 1, Reason::Name),
+            (b"{\"a\":1,}", 7, Reason::Name),
+            (b"{\"a\" 1}", 5, Reason::Colon),
+            (b"{\"a\":1 \"b\":2}", 7, Reason::ObjectEnd),
+            (b"{\"a\":1]", 6, Reason::ObjectEnd),
+            (b"[1 2]", 3, Reason::ArrayEnd),
+            (b"[1}", 2, Reason::ArrayEnd),
+            (b"[\"a\":1]", 4, Reason::ArrayEnd),
+            (b"01", 1, Reason::Number),
+            (b"-x", 1, Reason::Number),
+            (b"-01", 2, Reason::Number),
+            (b"1.x", 2, Reason::Number),
+            (b"[1.]", 3, Reason::Number),
+            (b"1e+,", 3, Reason::Number),
+            (b"\"\n\"", 1, Reason::Control),
+            (b"\"12345678\x1f\"", 9, Reason::Control),
+            (b"\"\\x\"", 2, Reason::Escape),
+            (b"\"\\u00g0\"", 5, Reason::Escape),
+            (b"\"\\ud800\"", 1, Reason::Surrogate),
+            (b"\"\\ud800\\u0041\"", 1, Reason::Surrogate),
+            (b"\"a\\udc00\\ud800\"", 2, Reason::Surrogate),
+            (b"1 2", 2, Reason::Trailing),
+            (b"{}\x00", 2, Reason::Trailing),
+        ];
+        for (text, offset, reason) in cases {
+            let shown = String::from_utf8_lossy(text);
+            assert_eq!(fault(text), Some((offset, reason)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn section_2_duplicate_names_are_refused() {
+        let cases = [
+            (r#"{"a":1,"a":1}"#, Some(7)),
+            (r#"{"a":{"a":1},"b":{"a":1}}"#, None),
+            (r#"{"x":{"a":1,"b":1},"a":1}"#, None),
+            (r#"{"\u0061":1,"a":1}"#, Some(12)),
+            (r#"{"a":1,"b":[{"c":1,"d":2,"\u0063":3}]}"#, Some(25)),
+            (r#"{"\ud83d\ude00":1,"😀":2}"#, Some(18)),
+            (r#"{"":1,"":2}"#, Some(6)),
+            (r#"{"a":1,"A":2,"a ":3,"a\u0000":4}"#, None),
+            (
+                r#"{"long name 1":1,"long name 2":1,"long name 1":2}"#,
+                Some(33),
+            ),
+        ];
+        for (text, offset) in cases {
+            let expected = offset.map(|offset| (offset, Reason::Duplicate));
+            assert_eq!(fault(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn section_2_a_duplicate_among_many_names_is_found() {
+        for count in [30, 32, 33, 34, 1_000] {
+            let name = |n: usize| format!("\"name number {n}\":0");
+            let mut members: Vec<String> = (0..count).map(name).collect();
+            assert_eq!(fault(format!("{{{}}}", members.join(",")).as_bytes()), None);
+            members.push(r#""n\u0061me number 7":1"#.to_owned());
+            let offset = members[..count]
+                .iter()
+                .map(|member| member.len() + 1)
+                .sum::<usize>()
+                + 1;
+            members.push(name(8));
+            let text = format!("{{{}}}", members.join(","));
+            assert_eq!(fault(text.as_bytes()), Some((offset, Reason::Duplicate)));
+        }
+    }
+
+    #[test]
+    fn section_2_nesting_is_bounded() {
+        let nested = |depth: usize| [b"[".repeat(depth), b"]".repeat(depth)].concat();
+        assert_eq!(fault(&nested(JSON_DEPTH)), None);
+        assert_eq!(
+            fault(&nested(JSON_DEPTH + 1)),
+            Some((JSON_DEPTH, Reason::Depth))
+        );
+        assert_eq!(
+            fault(&b"{\"a\":".repeat(100_000)),
+            Some((5 * JSON_DEPTH, Reason::Depth))
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn what_is_generated_is_accepted(text in document()) {
+            prop_assert_eq!(check(text.as_bytes()), Ok(text.as_str()));
+        }
+
+        /// Accepted and refused is what another parser accepts and refuses, but for the
+        /// stricter rules.
+        #[test]
+        fn agrees_with_serde_json(
+            text in document(),
+            place in any::<prop::sample::Index>(),
+            byte in prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\",:\\u01-.e \n".to_vec())],
+            insert: bool,
+        ) {
+            let mut bytes = text.into_bytes();
+            let place = place.index(bytes.len());
+            if insert { bytes.insert(place, byte) } else { bytes[place] = byte }
+            let theirs = serde_json::from_slice::<serde_json::Value>(&bytes);
+            match check(&bytes) {
+                Ok(_) => prop_assert!(
+                    theirs.as_ref().err().is_none_or(|error| error.to_string().contains("out of range")),
+                    "{:?}", theirs
+                ),
+                Err(fault) if fault.reason == Reason::Duplicate => {}
+                Err(fault) => {
+                    prop_assert!(theirs.is_err(), "{}", fault);
+                    prop_assert!(fault.offset <= bytes.len());
+                }
+            }
+        }
+    }
+}

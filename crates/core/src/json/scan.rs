@@ -141,7 +141,20 @@ pub(super) fn same_tokens(a: &str, b: &str) -> bool {
     }
 }
 
-/// Appends a value without the white space between its tokens: on one line.
+/// A document without the white space between its tokens, so that it stands on one line.
+///
+/// ```
+/// use matchbook_core::json::compact;
+/// assert_eq!(compact("{ \"a b\" :\n[1.0 , 2] }\n"), r#"{"a b":[1.0,2]}"#);
+/// ```
+#[must_use]
+pub fn compact(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    compact_into(&mut out, document);
+    out
+}
+
+/// Appends a value as [`compact`] writes it.
 pub(super) fn compact_into(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let (mut at, mut from) = (0, 0);
@@ -216,7 +229,8 @@ impl<'a> Entries<'a> {
         let inner = inside(container);
         let labelled = is_object(container);
         let mut entries = Self::joined(inner, labelled);
-        entries.done = space_end(inner.as_bytes(), 0) == inner.len();
+        let container = labelled || is_array(container);
+        entries.done = !container || space_end(inner.as_bytes(), 0) == inner.len();
         entries
     }
 
@@ -228,6 +242,11 @@ impl<'a> Entries<'a> {
             labelled,
             done: false,
         }
+    }
+
+    /// Whether there are no more.
+    pub(super) const fn is_done(&self) -> bool {
+        self.done
     }
 
     /// How far the entries so far reach, without the comma behind them.
