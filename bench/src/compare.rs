@@ -189,7 +189,7 @@ fn start(
     if contender.stores() {
         let filled = fill::fill(&server, &mut corpus, "fill")
             .and_then(|()| fill::learn(&server, &mut corpus));
-        filled.with_context(|| format!("{contender} cannot be filled: {}", server.log_end()))?;
+        filled.with_context(|| format!("{contender} cannot be filled; {}", server.last_words()))?;
     }
     Ok(Subject {
         contender,
@@ -239,7 +239,7 @@ fn measure_one(
         .then(|| sync::measure(directory, PAGE_BYTES, plan.times.warm_up))
         .transpose()?;
     let cell = cell::measure(subject, work, connections, plan.times).with_context(|| {
-        let log = subject.server.log_end();
+        let log = subject.server.last_words();
         format!("{contender}, {work}, {connections} connections; {log}")
     })?;
     Ok(Record {

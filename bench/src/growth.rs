@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::cell::{self, Subject, Times, median, ratio};
@@ -21,6 +21,9 @@ use crate::work::Work;
 
 /// Written beside the data once the filling is complete.
 const FILLED: &str = "filled";
+
+/// Leaves room for the edits of the run itself below the width of an edit's number.
+const EDITS_START_BELOW: u64 = 8_000_000_000;
 
 /// What to compare.
 #[derive(Debug, Clone)]
@@ -96,6 +99,9 @@ impl Growth {
 /// # Errors
 /// Matchbook does not run, or the generator gave up.
 pub(crate) fn run(plan: &Plan, programs: &Programs, directory: &Path) -> anyhow::Result<Growth> {
+    if plan.work.contains(&Work::Create) {
+        bail!("the sizes must stay as they are: growth has no create");
+    }
     let mut starts = Vec::new();
     let [few, many] = plan.sizes;
     let mut few = prepare(plan, programs, directory, few, &mut starts)?;
@@ -111,7 +117,7 @@ pub(crate) fn run(plan: &Plan, programs: &Programs, directory: &Path) -> anyhow:
                 );
                 for (subject, records) in [&mut few, &mut many].into_iter().zip(&mut records) {
                     let cell = cell::measure(subject, work, connections, plan.times)
-                        .with_context(|| subject.server.log_end())?;
+                        .with_context(|| subject.server.last_words())?;
                     let contender = subject.contender;
                     let sync_before = None;
                     records.push(Record {
@@ -148,15 +154,17 @@ fn prepare(
     fs::create_dir_all(&own)?;
     let mut server = programs.start(Contender::Matchbook, &own)?;
     let mut corpus = Corpus::new(size, plan.sample);
+    // Kept data holds the edits of an earlier run; the same edits would change nothing.
+    corpus.edits = fastrand::u64(..EDITS_START_BELOW);
     corpus.host = server.address().to_string();
     let filled = own.join(FILLED);
     if !filled.exists() {
         let label = format!("fill {size}");
-        fill::fill(&server, &mut corpus, &label).with_context(|| server.log_end())?;
+        fill::fill(&server, &mut corpus, &label).with_context(|| server.last_words())?;
         fs::write(&filled, format!("{size}\n"))?;
     }
     eprintln!("learning the tags of {} documents", corpus.sample_size());
-    fill::learn(&server, &mut corpus).with_context(|| server.log_end())?;
+    fill::learn(&server, &mut corpus).with_context(|| server.last_words())?;
     let mut all = Vec::new();
     for _ in 0..plan.restarts.max(1) {
         let before = Instant::now();

@@ -74,17 +74,14 @@ impl Server {
         };
         let ready = interrupt::wait_until(READY_AT_MOST, READY_EVERY, || {
             if let Some(status) = server.child.try_wait()? {
-                bail!(
-                    "the server ended with {status}; it said:\n{}",
-                    server.log_end()
-                );
+                bail!("it ended with {status}; {}", server.last_words());
             }
             Ok(probe(address, probe_path).is_some_and(|status| status == 200 || !only_200))
         })?;
         if !ready {
             bail!(
-                "not ready after {READY_AT_MOST:?}; it said:\n{}",
-                server.log_end()
+                "it is not ready after {READY_AT_MOST:?}; {}",
+                server.last_words()
             );
         }
         server.time_to_ready = started.elapsed();
@@ -116,11 +113,15 @@ impl Server {
         usage::peak_resident_bytes(self.pid())
     }
 
-    /// The end of what the server printed.
-    pub(crate) fn log_end(&self) -> String {
+    /// The end of what the server printed, to explain a failure.
+    pub(crate) fn last_words(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(LOG_SHOWN_BYTES);
-        String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
+        let end = String::from_utf8_lossy(text.get(from..).unwrap_or_default());
+        match end.trim_end() {
+            "" => "the server printed nothing".to_owned(),
+            end => format!("the server printed:\n{end}\n"),
+        }
     }
 
     /// Asks the process to end, and kills it if it does not.

@@ -124,11 +124,12 @@ impl<'a> Job<'a> {
                 }
             }
             Work::Put | Work::Patch => {
+                let unchanged = self.corpus.tag(slot).as_bytes() == tag;
                 let learnt = self.corpus.learn(slot, Some(tag));
-                if learnt {
-                    Ok(())
-                } else {
-                    Err("an ETag that is too long")
+                match (unchanged, learnt) {
+                    (true, _) => Err("the same ETag as before: nothing was saved"),
+                    (false, false) => Err("an ETag that is too long"),
+                    (false, true) => Ok(()),
                 }
             }
         }
@@ -284,5 +285,9 @@ mod tests {
         answer.status = 204;
         assert!(job.answered(token, &answer).is_ok());
         assert_eq!(job.corpus.tag(slot).as_bytes(), b"\"e-9\"");
+        assert!(
+            job.answered(token, &answer).is_err(),
+            "a save without a new tag"
+        );
     }
 }
