@@ -7,6 +7,7 @@
 //! sections cited as `§` are those of `docs/contract.md`.
 
 pub mod clock;
+pub mod json;
 pub mod limits;
 pub mod name;
 pub mod query;
