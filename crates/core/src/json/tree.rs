@@ -223,7 +223,9 @@ impl<'a> Tree<'a> {
     /// Takes a document's text.
     pub(super) fn new(document: &'a str, expansions: Expansions<'a>) -> Self {
         let value = scan::trim(document);
-        let (lead, after) = document.split_once(value).unwrap_or_default();
+        let begin = scan::space_end(document.as_bytes(), 0);
+        let (lead, rest) = document.split_at_checked(begin).unwrap_or_default();
+        let after = rest.get(value.len()..).unwrap_or_default();
         Self {
             lead,
             root: Node::new(value),
