@@ -145,7 +145,12 @@ impl<'a> Container<'a> {
 
     fn place_in(&mut self, chunk: usize, name: &str) -> Option<Place> {
         let slots = self.slots(chunk)?;
-        let at = slots.iter().position(|slot| text::is(slot.name(), name))?;
+        let named = |slot: &Slot<'_>| {
+            let spelled = slot.name();
+            let long_enough = spelled.len() >= name.len() + 2;
+            long_enough && text::is(spelled, name)
+        };
+        let at = slots.iter().position(named)?;
         Some(Place { chunk, at })
     }
 
@@ -169,7 +174,7 @@ impl<'a> Container<'a> {
     fn slots(&mut self, chunk: usize) -> Option<&mut Vec<Slot<'a>>> {
         self.height.forget();
         let labelled = self.labelled;
-        Some(self.chunks.get_mut(chunk)?.open(labelled))
+        self.chunks.get_mut(chunk)?.open(labelled)
     }
 
     fn slot(&mut self, place: Place) -> Option<&mut Slot<'a>> {
