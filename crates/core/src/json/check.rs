@@ -395,6 +395,10 @@ impl Checker<'_> {
     fn all_differ(&mut self, outer: usize) -> Result<(), Fault> {
         let text = self.text;
         let names = self.names.get_mut(outer..).unwrap_or_default();
+        names.sort_unstable_by_key(|name| name.mark);
+        if names.array_windows().all(|[a, b]| a.mark != b.mark) {
+            return Ok(());
+        }
         names.sort_unstable_by(|a, b| {
             let by_mark = a.mark.cmp(&b.mark);
             by_mark.then_with(|| compare(text, a, b).then(a.start.cmp(&b.start)))
