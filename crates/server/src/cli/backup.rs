@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::HumanBytes;
-use matchbook_store::sqlite;
+use matchbook_store::sqlite::{self, OpenError};
 
 use super::exit::{Exit, Failure, Outcome, say};
 
@@ -76,7 +76,14 @@ impl BackupArgs {
 
 impl RestoreArgs {
     pub(crate) fn run(self) -> Outcome {
-        sqlite::restore(&self.file, &self.data, self.replace).map_err(Failure::usage)?;
+        let restored = sqlite::restore(&self.file, &self.data, self.replace);
+        restored.map_err(|error| match error {
+            OpenError::HoldsData { directory } => Failure::usage(format!(
+                "{} holds data; --replace gives them up",
+                directory.display()
+            )),
+            error => Failure::usage(error),
+        })?;
         say(format_args!("restored to {}", self.data.display()));
         Ok(Exit::Done)
     }
