@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod decide;
+pub mod edit;
 pub mod field;
 pub mod json;
 pub mod limits;

@@ -29,6 +29,12 @@ pub const JSON_DEPTH: usize = 128;
 /// Most operations in one JSON Patch (contract §4.2).
 pub const PATCH_OPERATIONS: usize = 10_000;
 
+/// Bytes that the `test`s of one JSON Patch may read where the text in the document is
+/// far longer than the one in the patch. Equal values are about as long as each other;
+/// only padding (a million spaces in an empty array) makes a short test cost a long
+/// read, and ten thousand of them seconds.
+pub const TEST_BYTES: usize = 256 * 1_024 * 1_024;
+
 /// Items on a page of a list when the request does not say (contract §6).
 pub const PAGE_DEFAULT: usize = 100;
 

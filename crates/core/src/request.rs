@@ -22,6 +22,7 @@ use crate::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use crate::name::{NameFault, Target};
 use crate::precondition::Preconditions;
 use crate::problem::{Kind, Problem};
+use crate::query::{ListQuery, Place, Query};
 
 /// A request's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +129,8 @@ pub struct Request<'a> {
     pub moved: Option<String>,
     /// The query, still encoded.
     pub query: Option<&'a str>,
+    /// The query of a list, and the place where its page begins.
+    pub list: Option<(ListQuery, Option<Place>)>,
     /// The host that the client believes it talks to.
     pub host: Option<Host<'a>>,
     /// Who made the browser send it.
@@ -188,6 +191,7 @@ impl<'a> Request<'a> {
             method: Method::from(head.method),
             moved: None,
             query: head.uri.query(),
+            list: None,
             host: None,
             origin: None,
             fetch_site: None,
@@ -227,11 +231,36 @@ impl<'a> Request<'a> {
         }
         self.read_fields(head.headers)
             .map_err(|fault| Kind::BadField.because(fault.to_string()))?;
-        let queried = self.query.is_some_and(|query| !query.is_empty());
-        if queried && matches!(target, Target::Document(_) | Target::Root) {
-            return Err(Kind::BadQuery.because("no query parameter is known here"));
-        }
+        self.read_query(&target)
+            .map_err(|detail| Kind::BadQuery.because(detail))?;
         Ok(target)
+    }
+
+    fn read_query(&mut self, target: &Target) -> Result<(), String> {
+        let lists = matches!(target, Target::Collection(_) | Target::Root)
+            && matches!(self.method, Method::Get | Method::Head);
+        if lists {
+            let list = ListQuery::parse(self.query).map_err(|fault| fault.to_string())?;
+            if *target == Target::Root && list.query != Query::default() {
+                return Err("the list of collections takes only _limit and _after".to_owned());
+            }
+            if list.is_paged && self.list_form() == Some(ListForm::NdJson) {
+                return Err(
+                    "application/x-ndjson is the whole collection: leave _limit and _after out, or ask for application/json"
+                        .to_owned(),
+                );
+            }
+            let after = list
+                .resolve_after(None)
+                .map_err(|fault| fault.to_string())?;
+            self.list = Some((list, after));
+        } else if let Some(query) = self.query.filter(|query| !query.is_empty())
+            && !matches!(target, Target::Moved(_))
+        {
+            let name = query.split(['=', '&']).next().unwrap_or_default();
+            return Err(format!("the parameter '{name}' is not known here"));
+        }
+        Ok(())
     }
 
     /// One pass over the names; only fields that are there are parsed.

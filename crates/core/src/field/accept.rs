@@ -23,8 +23,9 @@ use super::quality::Quality;
 /// What a client accepts. [`Accept::default`] is everything: what no field says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accept<'a> {
-    /// Empty: everything.
-    ranges: Vec<Range<'a>>,
+    /// `None`: everything. It lies inline: most clients send one range.
+    first: Option<Range<'a>>,
+    more: Vec<Range<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,30 +48,31 @@ impl<'a> Accept<'a> {
         if lines.peek().is_none() {
             return Ok(None);
         }
-        let mut ranges = Vec::new();
+        let mut accept = Self::default();
         for line in lines {
             let mut cursor = Cursor::new(line);
             while cursor.next_element() {
-                ranges.push(Range::read(&mut cursor).map_err(|detail| FieldFault {
+                let range = Range::read(&mut cursor).map_err(|detail| FieldFault {
                     field: "Accept",
                     detail,
-                })?);
+                })?;
+                match accept.first {
+                    None => accept.first = Some(range),
+                    Some(_) => accept.more.push(range),
+                }
             }
         }
-        if ranges.iter().all(Range::is_everything) {
-            ranges.clear();
-        }
-        Ok(Some(Self { ranges }))
+        Ok(Some(accept))
     }
 
     /// How much a representation of this type is wanted.
     #[must_use]
     pub fn quality(&self, media: &MediaType<'_>) -> Quality {
-        if self.ranges.is_empty() {
+        let Some(first) = &self.first else {
             return Quality::ONE;
-        }
+        };
         let mut best = (0, Quality::ZERO);
-        for range in &self.ranges {
+        for range in std::iter::once(first).chain(&self.more) {
             let specificity = range.specificity(media);
             if specificity > best.0 {
                 best = (specificity, range.quality);
@@ -131,10 +133,6 @@ impl<'a> Range<'a> {
             parameters: text,
             quality: quality.ok_or(WEIGHT)?,
         })
-    }
-
-    fn is_everything(&self) -> bool {
-        self.type_ == b"*" && self.quality == Quality::ONE && self.conditions().next().is_none()
     }
 
     /// The parameters that a type must have: all but the weight and `charset`.

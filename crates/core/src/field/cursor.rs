@@ -132,14 +132,32 @@ const fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// RFC 9110 §5.6.2.
-pub(super) const fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-        )
-        || matches!(byte, b'`' | b'|' | b'~')
+/// RFC 9110 §5.6.2. A table, because most bytes of most fields are asked about.
+pub(super) fn is_tchar(byte: u8) -> bool {
+    const TCHARS: [bool; 256] = tchars(b"!#$%&'*+-.^_`|~");
+    TCHARS.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+const fn tchars(marks: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut entries = table.as_mut_slice();
+    let mut byte = 0u8;
+    while let [entry, rest @ ..] = entries {
+        *entry = byte.is_ascii_alphanumeric() || contains(marks, byte);
+        byte = byte.wrapping_add(1);
+        entries = rest;
+    }
+    table
+}
+
+const fn contains(mut bytes: &[u8], wanted: u8) -> bool {
+    while let [byte, rest @ ..] = bytes {
+        if *byte == wanted {
+            return true;
+        }
+        bytes = rest;
+    }
+    false
 }
 
 /// What `read` steps over, as it was sent.
@@ -187,5 +205,18 @@ mod tests {
         }
         assert!(unquoted(br#""a\"\\b""#).eq(*br#"a"\b"#));
         assert!(unquoted(br"plain").eq(*b"plain"));
+    }
+
+    #[test]
+    fn token_characters_are_those_of_rfc_9110_section_5_6_2() {
+        let delimiters = b"\"(),/:;<=>?@[\\]{}";
+        for byte in 0..=u8::MAX {
+            let visible = byte.is_ascii_graphic();
+            assert_eq!(
+                is_tchar(byte),
+                visible && !delimiters.contains(&byte),
+                "{byte}"
+            );
+        }
     }
 }

@@ -168,7 +168,7 @@ pub(super) fn parameters(text: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
     std::iter::from_fn(move || cursor.parameter().unwrap_or(None))
 }
 
-const EXECUTED: [&str; 23] = [
+const EXECUTED: [&str; 22] = [
     "text/html",
     "text/xml",
     "application/xml",
@@ -191,7 +191,6 @@ const EXECUTED: [&str; 23] = [
     "text/livescript",
     "text/x-ecmascript",
     "text/x-javascript",
-    "application/xml-external-parsed-entity",
 ];
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Each type's `parse` takes the lines of one field, in order, as raw bytes (what
 //! `http::HeaderMap::get_all` yields), and answers `Ok(None)` when there are none.
 //! Lists follow RFC 9110 §5.6.1: several lines are one list, and empty elements are
-//! skipped. The types borrow from the lines. Nothing is allocated for one entity tag,
-//! for `Accept: */*`, or for any other field but those two.
+//! skipped. The types borrow from the lines. Nothing is allocated for a list of one
+//! entity tag or one media range, nor for any other field.
 //!
 //! The `headers` and `mime` crates are not used. They serve clients and servers that
 //! skip what they cannot read; what each gets wrong for one that answers 400 stands

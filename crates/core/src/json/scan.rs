@@ -34,15 +34,23 @@ pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
 
 /// Where the white space that begins here ends.
 #[inline]
-pub(super) fn space_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(&byte) = text.get(at) {
-        if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-            break;
-        }
+pub(super) fn space_end(text: &[u8], at: usize) -> usize {
+    match text.get(at) {
+        Some(0..=b' ') => long_space_end(text, at),
+        _ => at,
+    }
+}
+
+fn long_space_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
         // Indentation comes in runs of spaces.
-        while let Some(b"        ") = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            at += 8;
+        while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let others = u64::from_le_bytes(*word) ^ (ONES * 0x20);
+            at += (others.trailing_zeros() / 8) as usize;
+            if others != 0 {
+                break;
+            }
         }
     }
     at
@@ -141,7 +149,20 @@ pub(super) fn same_tokens(a: &str, b: &str) -> bool {
     }
 }
 
-/// Appends a value without the white space between its tokens: on one line.
+/// A document without the white space between its tokens, so that it stands on one line.
+///
+/// ```
+/// use matchbook_core::json::compact;
+/// assert_eq!(compact("{ \"a b\" :\n[1.0 , 2] }\n"), r#"{"a b":[1.0,2]}"#);
+/// ```
+#[must_use]
+pub fn compact(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    compact_into(&mut out, document);
+    out
+}
+
+/// Appends a value as [`compact`] writes it.
 pub(super) fn compact_into(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let (mut at, mut from) = (0, 0);
@@ -198,6 +219,9 @@ impl<'a> Entry<'a> {
 
 /// The name in a label: from its first quote to its last.
 pub(super) fn name_of(label: &str) -> &str {
+    if let Some(name) = label.strip_suffix(':').filter(|name| name.ends_with('"')) {
+        return name;
+    }
     let end = label.rfind('"').map_or(0, |at| at + 1);
     label.get(..end).unwrap_or_default()
 }
@@ -216,7 +240,8 @@ impl<'a> Entries<'a> {
         let inner = inside(container);
         let labelled = is_object(container);
         let mut entries = Self::joined(inner, labelled);
-        entries.done = space_end(inner.as_bytes(), 0) == inner.len();
+        let container = labelled || is_array(container);
+        entries.done = !container || space_end(inner.as_bytes(), 0) == inner.len();
         entries
     }
 
@@ -228,6 +253,11 @@ impl<'a> Entries<'a> {
             labelled,
             done: false,
         }
+    }
+
+    /// Whether there are no more.
+    pub(super) const fn is_done(&self) -> bool {
+        self.done
     }
 
     /// How far the entries so far reach, without the comma behind them.

@@ -18,6 +18,8 @@ pub struct ListQuery {
     pub limit: usize,
     /// Whether to count all that match.
     pub count: bool,
+    /// Whether a page was asked for: `_limit` or `_after` is there.
+    pub is_paged: bool,
     after: Option<(Place, Fingerprint)>,
 }
 
@@ -59,6 +61,7 @@ impl ListQuery {
         }
         let fields = controls.fields.as_deref().map(fields).transpose()?;
         Ok(Self {
+            is_paged: controls.limit.is_some() || controls.after.is_some(),
             limit: controls.limit.as_deref().map_or(Ok(PAGE_DEFAULT), limit)?,
             count: controls.count.as_deref().map_or(Ok(false), boolean)?,
             after: controls

@@ -1,0 +1,186 @@
+//! The server without its connections: a store, a policy, and what they answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Instant, SystemTime};
+
+use http::{HeaderValue, Response, Version, header};
+use hyper::Request;
+use hyper::body::Incoming;
+use matchbook_core::clock::Timestamp;
+use matchbook_core::decide::{Availability, Circumstances, Policy};
+use matchbook_core::request::{self, Head};
+use matchbook_store::Store;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
+use crate::cors::Cors;
+use crate::metrics::Metrics;
+use crate::routes;
+
+/// A store and how to answer for it.
+#[derive(Debug)]
+pub struct App<S> {
+    pub(crate) store: S,
+    pub(crate) policy: Policy,
+    pub(crate) metrics: Arc<Metrics>,
+    cors: Cors,
+    log_requests: bool,
+    draining: AtomicBool,
+    in_flight: Arc<Gauge>,
+}
+
+/// How many requests are being answered.
+#[derive(Debug, Default)]
+struct Gauge {
+    requests: AtomicUsize,
+    emptied: Notify,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Gauge>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, SeqCst) == 1 {
+            self.0.emptied.notify_waiters();
+        }
+    }
+}
+
+/// A request on its way through the handlers.
+pub(crate) struct Call<'a> {
+    pub(crate) facts: request::Request<'a>,
+    pub(crate) circumstances: Circumstances,
+    pub(crate) id: Uuid,
+}
+
+impl<S: Store> App<S> {
+    /// A server of `store` under `policy`.
+    ///
+    /// `metrics` is shared with whoever watches the store; `log_requests` writes a line
+    /// about each request.
+    pub fn new(store: S, policy: Policy, metrics: Arc<Metrics>, log_requests: bool) -> Self {
+        Self {
+            store,
+            cors: Cors::new(&policy.origins),
+            policy,
+            metrics,
+            log_requests,
+            draining: AtomicBool::new(false),
+            in_flight: Arc::default(),
+        }
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// From now on, new requests are turned away.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, SeqCst);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(SeqCst)
+    }
+
+    /// Completes when no request is being answered.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let emptied = self.in_flight.emptied.notified();
+            if self.in_flight.requests.load(SeqCst) == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn enter(&self) -> InFlight {
+        self.in_flight.requests.fetch_add(1, SeqCst);
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+        doubt: Option<FramingDoubt>,
+        open: Open,
+    ) -> Response<OpenBody> {
+        let begun = Instant::now();
+        let in_flight = self.enter();
+        let (parts, incoming) = request.into_parts();
+        let (facts, target) = request::Request::read(Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+            framing_fault: doubt.map(FramingDoubt::detail),
+            secure: peer.secure,
+        });
+        let method = facts.method;
+        let allowed_origin = facts
+            .origin
+            .as_ref()
+            .and_then(|origin| self.cors.allows(origin.as_str()));
+        let preflight = facts.origin.is_some()
+            && parts
+                .headers
+                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let id = Uuid::now_v7();
+        let circumstances = Circumstances {
+            availability: if self.is_draining() {
+                Availability::Draining
+            } else {
+                Availability::Open
+            },
+            ..Circumstances::CLEAR
+        };
+        let call = Call {
+            facts,
+            circumstances,
+            id,
+        };
+        let mut response = routes::route(self, &call, incoming, target).await;
+        let closes = doubt.is_some() || self.is_draining();
+        let fields = response.headers_mut();
+        fields.insert("request-id", request_id(id));
+        if closes && parts.version < Version::HTTP_2 {
+            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.cors.add(fields, allowed_origin, preflight);
+        let took = begun.elapsed();
+        self.metrics.answered(method, response.status(), took);
+        if self.log_requests {
+            tracing::info!(
+                target: "matchbook::access",
+                client = %peer.address,
+                method = %parts.method,
+                target = %parts.uri,
+                status = response.status().as_u16(),
+                took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                request_id = %id,
+            );
+        }
+        response.map(|body| OpenBody {
+            body,
+            open: (open, in_flight),
+        })
+    }
+}
+
+fn request_id(id: Uuid) -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    HeaderValue::from_str(id.hyphenated().encode_lower(&mut text))
+        .unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The clock, as documents are stamped.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}

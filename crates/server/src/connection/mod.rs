@@ -1,0 +1,414 @@
+//! Connections: accepting, TLS, which HTTP, time limits, and an orderly end.
+
+mod framing;
+mod state;
+mod stream;
+mod tls;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use matchbook_core::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
+use matchbook_store::Store;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use self::state::{CoarseClock, ConnectionState};
+use self::stream::{Transport, WatchedStream};
+pub use self::tls::{TlsError, TlsFiles};
+use crate::app::App;
+use crate::body::Body;
+use framing::Doubt;
+
+/// Longest time for a TLS handshake, and for the bytes that tell HTTP/1.1 from HTTP/2.
+const OPENING: Duration = Duration::from_secs(state::HEAD_SECS as u64);
+
+/// How often connections are looked over: the resolution of all their time limits.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long to wait when no more connections can be accepted, as when the process is
+/// out of file descriptors, so as not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest time for telling a client that there are too many connections.
+const TURN_AWAY: Duration = Duration::from_secs(1);
+
+/// How long connections have to end after their last answer, when the server stops.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What an HTTP/2 connection begins with (RFC 9113 §3.4).
+const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Streams that one HTTP/2 connection may have open: RFC 9113 §6.5.2 asks for at least
+/// 100; each costs memory before anything is known of it.
+const HTTP_2_STREAMS: u32 = 256;
+
+/// Pings on HTTP/2 connections, so that a dead line is noticed.
+const HTTP_2_PING: Duration = Duration::from_secs(20);
+
+/// Read buffer of an HTTP/1.1 connection: a whole head must fit.
+const HTTP_1_BUFFER: usize = FIELDS_BYTES + TARGET_BYTES + 16 * 1_024;
+
+/// Header fields that the HTTP library takes before it refuses by itself. Over
+/// [`FIELDS`], so that the refusal is ours and says what to do.
+const HTTP_1_FIELDS: usize = FIELDS + 100;
+
+/// Accepts connections and serves them until it is told to stop.
+pub struct Listener<S> {
+    app: Arc<App<S>>,
+    socket: TcpListener,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    open: Arc<Registry>,
+    places: Arc<Semaphore>,
+}
+
+/// What a request's handler knows of its connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub(crate) secure: bool,
+}
+
+impl<S: Store> Listener<S> {
+    /// Binds to an address.
+    ///
+    /// # Errors
+    /// That of the operating system, or of the certificate's files.
+    pub async fn bind(
+        app: Arc<App<S>>,
+        address: SocketAddr,
+        tls: Option<&TlsFiles>,
+        max_connections: usize,
+    ) -> Result<Self, TlsError> {
+        let tls = tls.map(tls::acceptor).transpose()?;
+        let socket = TcpListener::bind(address).await.map_err(TlsError::Bind)?;
+        Ok(Self {
+            app,
+            socket,
+            tls,
+            open: Arc::default(),
+            places: Arc::new(Semaphore::new(max_connections)),
+        })
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// That of the operating system.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `stop` completes. Then requests that are under way are finished,
+    /// for at most `patience`, while new ones are turned away with 503.
+    pub async fn serve(self, stop: impl Future<Output = ()>, patience: Duration) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept() => self.accepted(accepted).await,
+                _ = sweep.tick() => self.open.sweep(),
+                () = &mut stop => break,
+            }
+        }
+        self.app.drain();
+        let mut drained = std::pin::pin!(timeout(patience, self.app.drained()));
+        loop {
+            tokio::select! {
+                accepted = self.socket.accept() => self.accepted(accepted).await,
+                _ = sweep.tick() => self.open.sweep(),
+                _ = &mut drained => break,
+            }
+        }
+        drop(self.socket);
+        self.open.finish_all();
+        let _ = timeout(FAREWELL, self.open.emptied()).await;
+        self.open.abort_all();
+    }
+
+    async fn accepted(&self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                return;
+            }
+        };
+        // Answers are written whole; waiting for more would only delay them.
+        let _ = stream.set_nodelay(true);
+        match self.places.clone().try_acquire_owned() {
+            Ok(place) => self.spawn(stream, address, place),
+            Err(_) => {
+                tokio::spawn(timeout(TURN_AWAY, turn_away(stream)));
+            }
+        }
+    }
+
+    fn spawn(&self, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
+        let app = self.app.clone();
+        let tls = self.tls.clone();
+        let registry = self.open.clone();
+        let state = Arc::new(ConnectionState::new(registry.clock.clone()));
+        let id = registry.next.fetch_add(1, Relaxed);
+        let task = {
+            let (registry, state) = (registry.clone(), state.clone());
+            tokio::spawn(async move {
+                // Leaves the registry however the task ends.
+                let _entry = Entry {
+                    registry,
+                    id,
+                    place,
+                };
+                let peer = Peer {
+                    address,
+                    secure: tls.is_some(),
+                };
+                if let Err(error) = converse(app, stream, peer, tls, state).await {
+                    tracing::debug!(%address, %error, "a connection failed");
+                }
+            })
+        };
+        registry.add(id, state, task.abort_handle());
+    }
+}
+
+/// Finds out what the client speaks, and speaks it.
+async fn converse<S: Store>(
+    app: Arc<App<S>>,
+    stream: TcpStream,
+    peer: Peer,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    state: Arc<ConnectionState>,
+) -> io::Result<()> {
+    let (transport, prefix, is_http_2) = match tls {
+        Some(tls) => {
+            let stream = timeout(OPENING, tls.accept(stream)).await??;
+            let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            (Transport::Tls(Box::new(stream)), Vec::new(), is_http_2)
+        }
+        None => {
+            let mut stream = stream;
+            let prefix = timeout(OPENING, read_preface(&mut stream)).await??;
+            let is_http_2 = prefix == HTTP_2_PREFACE;
+            (Transport::Plain(stream), prefix, is_http_2)
+        }
+    };
+    let stream = WatchedStream::new(transport, prefix, state.clone(), !is_http_2);
+    let result = if is_http_2 {
+        speak_http_2(app, stream, peer, state).await
+    } else {
+        speak_http_1(app, stream, peer, state).await
+    };
+    result.map_err(io::Error::other)
+}
+
+/// Reads as far as needed to tell HTTP/2 with prior knowledge from HTTP/1.1.
+async fn read_preface(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut prefix = Vec::with_capacity(HTTP_2_PREFACE.len());
+    while HTTP_2_PREFACE.starts_with(&prefix) && prefix.len() < HTTP_2_PREFACE.len() {
+        let missing = HTTP_2_PREFACE.len() - prefix.len();
+        if stream.take(missing as u64).read_buf(&mut prefix).await? == 0 {
+            break;
+        }
+    }
+    Ok(prefix)
+}
+
+async fn speak_http_1<S: Store>(
+    app: Arc<App<S>>,
+    stream: WatchedStream,
+    peer: Peer,
+    state: Arc<ConnectionState>,
+) -> hyper::Result<()> {
+    let requests = state.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let app = app.clone();
+        let (doubt, open) = Open::begin(&requests);
+        async move { Ok::<_, io::Error>(app.answer(request, peer, doubt, open).await) }
+    });
+    let connection = http1::Builder::new()
+        .max_buf_size(HTTP_1_BUFFER)
+        .max_headers(HTTP_1_FIELDS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => return result,
+        () = state.finish.notified() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+async fn speak_http_2<S: Store>(
+    app: Arc<App<S>>,
+    stream: WatchedStream,
+    peer: Peer,
+    state: Arc<ConnectionState>,
+) -> hyper::Result<()> {
+    let requests = state.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let app = app.clone();
+        let (_, open) = Open::begin(&requests);
+        async move { Ok::<_, io::Error>(app.answer(request, peer, None, open).await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP_2_STREAMS)
+        .max_header_list_size(u32::try_from(HTTP_1_BUFFER).unwrap_or(u32::MAX))
+        .keep_alive_interval(HTTP_2_PING)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        biased;
+        result = connection.as_mut() => return result,
+        () = state.finish.notified() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// One request that is not completely answered. Held by its answer's body.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<ConnectionState>);
+
+impl Open {
+    fn begin(state: &Arc<ConnectionState>) -> (Option<Doubt>, Self) {
+        let doubt = state.request_begins();
+        (doubt, Self(state.clone()))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.request_ends();
+    }
+}
+
+pub(crate) use framing::Doubt as FramingDoubt;
+
+/// Says that there are too many connections.
+async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+    const ANSWER: Bytes = Bytes::from_static(
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    );
+    stream.write_all(&ANSWER).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 1_024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// The connections that are open.
+#[derive(Debug, Default)]
+struct Registry {
+    clock: Arc<CoarseClock>,
+    next: AtomicU64,
+    connections: Mutex<HashMap<u64, (Arc<ConnectionState>, AbortHandle)>>,
+    emptied: tokio::sync::Notify,
+}
+
+/// A connection's place in the registry and in the limit.
+struct Entry {
+    registry: Arc<Registry>,
+    id: u64,
+    #[allow(dead_code, reason = "held for as long as the connection is open")]
+    place: OwnedSemaphorePermit,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut connections = self.registry.lock();
+        connections.remove(&self.id);
+        if connections.is_empty() {
+            self.registry.emptied.notify_waiters();
+        }
+    }
+}
+
+impl Registry {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Arc<ConnectionState>, AbortHandle)>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task may have ended before it is added: then it is not.
+    fn add(&self, id: u64, state: Arc<ConnectionState>, task: AbortHandle) {
+        let mut connections = self.lock();
+        if !task.is_finished() {
+            connections.insert(id, (state, task));
+        }
+    }
+
+    fn sweep(&self) {
+        self.clock.tick();
+        for (state, task) in self.lock().values() {
+            if state.is_overdue() {
+                task.abort();
+            }
+        }
+    }
+
+    fn finish_all(&self) {
+        for (state, _) in self.lock().values() {
+            state.finish.notify_one();
+        }
+    }
+
+    fn abort_all(&self) {
+        for (_, task) in self.lock().values() {
+            task.abort();
+        }
+    }
+
+    async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.lock().is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+/// The body of an answer on its way; the request stays open until it is written.
+pub(crate) struct OpenBody {
+    pub(crate) body: Body,
+    #[allow(dead_code, reason = "held for as long as the answer is written")]
+    pub(crate) open: (Open, crate::app::InFlight),
+}
+
+impl hyper::body::Body for OpenBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<io::Result<hyper::body::Frame<Bytes>>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading the content of a request: bounded in size and time, and decoded.
+
+use std::future::poll_fn;
+use std::io::Read;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hyper::body::{Body as _, Incoming};
+use matchbook_core::field::coding::Coding;
+use matchbook_core::problem::{Kind, Problem};
+use tokio::time::{Instant, timeout_at};
+
+/// Time that any content may take.
+const BASE: Duration = Duration::from_secs(30);
+
+/// Bytes that buy a second more: slower than any line that a person would bear, and
+/// fast enough that the largest document cannot take an hour.
+const BYTES_PER_SECOND: u64 = 16 * 1_024;
+
+/// Larger contents are decoded and evaluated where they do not hold up other requests.
+pub(crate) const OFFLOAD_BYTES: usize = 64 * 1_024;
+
+/// Reads all of the content and undoes its coding. At most `max_bytes`, before and
+/// after.
+pub(crate) async fn read(
+    incoming: Incoming,
+    coding: Coding,
+    max_bytes: usize,
+) -> Result<Bytes, Problem> {
+    let sent = collect(incoming, max_bytes).await?;
+    if coding == Coding::Identity {
+        return Ok(sent);
+    }
+    tokio::task::spawn_blocking(move || gunzip(&sent, max_bytes))
+        .await
+        .unwrap_or_else(|_| Err(Kind::Internal.because("decoding failed")))
+}
+
+async fn collect(mut incoming: Incoming, max_bytes: usize) -> Result<Bytes, Problem> {
+    let begun = Instant::now();
+    let mut received = 0_usize;
+    // Most contents come in one piece, which is then not copied.
+    let mut first = None;
+    let mut joined = BytesMut::new();
+    loop {
+        let deadline = begun + BASE + Duration::from_secs(received as u64 / BYTES_PER_SECOND);
+        let frame = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context));
+        let frame = match timeout_at(deadline, frame).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) => return Err(broken(&error)),
+            Ok(None) => break,
+            Err(_) => {
+                return Err(Kind::Timeout.because(format!("only {received} bytes came in time")));
+            }
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        received += data.len();
+        if received > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        match first.take() {
+            None if joined.is_empty() => first = Some(data),
+            None => joined.extend_from_slice(&data),
+            Some(before) => {
+                joined.extend_from_slice(&before);
+                joined.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| joined.freeze()))
+}
+
+fn broken(error: &hyper::Error) -> Problem {
+    Kind::Incomplete.because(if error.is_incomplete_message() {
+        "fewer bytes came than were announced"
+    } else {
+        "the content broke off or its chunks are malformed"
+    })
+}
+
+fn too_large(max_bytes: usize) -> Problem {
+    Kind::ContentTooLarge.because(format!("at most {max_bytes} bytes are allowed"))
+}
+
+/// Stops one byte past the limit, however much a small content would become.
+fn gunzip(coded: &[u8], max_bytes: usize) -> Result<Bytes, Problem> {
+    let mut decoded = Vec::new();
+    flate2::read::MultiGzDecoder::new(coded)
+        .take(max_bytes as u64 + 1)
+        .read_to_end(&mut decoded)
+        .map_err(|error| Kind::Malformed.because(format!("the content is not gzip: {error}")))?;
+    if decoded.len() > max_bytes {
+        return Err(too_large(max_bytes));
+    }
+    Ok(Bytes::from(decoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::representation::compress;
+
+    #[test]
+    fn section_2_a_bomb_is_stopped_while_it_is_decoded() {
+        let bomb = compress(Coding::Gzip, &vec![0; 1_000_000]).unwrap();
+        assert!(bomb.len() < 2_000);
+        let refused = gunzip(&bomb, 1_000).unwrap_err();
+        assert_eq!(refused.kind, Kind::ContentTooLarge);
+        assert_eq!(gunzip(&bomb, 1_000_000).unwrap().len(), 1_000_000);
+    }
+
+    #[test]
+    fn what_is_not_gzip_is_malformed() {
+        for coded in [&b"plain"[..], &[], &[0x1f, 0x8b, 8]] {
+            assert_eq!(gunzip(coded, 10).unwrap_err().kind, Kind::Malformed);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The server: connections, handlers and their answers around a [`Store`].
+//!
+//! A handler loads what its request is about, asks [`matchbook_core::decide`] what to
+//! do, commits, and answers. It never chooses a status by itself.
+//!
+//! [`Store`]: matchbook_store::Store
+
+pub mod app;
+pub mod config;
+pub mod connection;
+pub mod metrics;
+
+mod answer;
+mod body;
+mod content;
+mod cors;
+mod create;
+mod document;
+mod list;
+mod pages;
+mod rebase;
+mod representation;
+mod routes;
+mod write;

@@ -1,0 +1,355 @@
+//! GET and HEAD of a collection, and of the list of collections (contract §6).
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+use matchbook_core::decide::{Answer, Decision, Progress, READ_METHODS, Resource, decide};
+use matchbook_core::field::coding::Coding;
+use matchbook_core::json::compact;
+use matchbook_core::json::text::quote_into;
+use matchbook_core::limits::PAGE_MAX;
+use matchbook_core::name::{CollectionPath, DocumentPath};
+use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::query::{ListQuery, Place, Query, next_query};
+use matchbook_core::request::ListForm;
+use matchbook_core::tag::Revision;
+use matchbook_store::{Document, Page, ReadError, Scan, Store};
+use tokio::sync::mpsc;
+
+use crate::answer;
+use crate::app::{App, Call};
+use crate::body::Body;
+use crate::document::unreadable;
+use crate::representation::{Representation, compress, value};
+
+/// Bodies on one page of a list: a page of the largest documents must not fill the
+/// memory. The page then ends early, with `next`.
+const PAGE_BYTES: usize = 8 * 1_024 * 1_024;
+
+/// Items that a stream reads at a time: few enough to hold no transaction long.
+const PIECE: usize = 256;
+
+/// Bodies that a stream reads at a time.
+const PIECE_BYTES: usize = 1_024 * 1_024;
+
+/// Pieces that wait for a slow reader.
+const PIECES_AHEAD: usize = 1;
+
+/// Pages from this size on are compressed for those who accept it.
+const COMPRESS_FROM_BYTES: usize = 1_024;
+
+/// GET and HEAD of a collection.
+pub(crate) async fn list<S: Store>(
+    app: &Arc<App<S>>,
+    call: &Call<'_>,
+    collection: CollectionPath,
+) -> Response<Body> {
+    let form = call.facts.list_form().unwrap_or(ListForm::Json);
+    let extension = match form {
+        ListForm::Json => "json",
+        ListForm::NdJson => "ndjson",
+    };
+    // Read before the members, so that it can only be older than they are.
+    let opaque = format!("{}.{extension}", app.store.touched(&collection));
+    let resource = Resource::Collection {
+        opaque: &opaque,
+        has_members: true,
+    };
+    let decision = decide(
+        &call.facts,
+        &call.circumstances,
+        &resource,
+        &app.policy,
+        &Progress::Asked,
+    );
+    let mut response = match decision {
+        Decision::Answer(Answer::Representation(_)) => {
+            let Some((list, after)) = call.facts.list.clone() else {
+                return answer::refuse(call, &Kind::Internal.because("a list without a query"));
+            };
+            let found = match form {
+                ListForm::Json => page(app, call, collection, list, after).await,
+                ListForm::NdJson => Ok(stream(app.clone(), collection, list.query)),
+            };
+            match found {
+                Ok(response) => response,
+                Err(problem) => return answer::refuse(call, &problem),
+            }
+        }
+        Decision::Answer(Answer::NotModified(_)) => answer::empty(StatusCode::NOT_MODIFIED),
+        Decision::Answer(answer) => return answer::simple(call, &answer),
+        Decision::Proceed => return answer::refuse(call, &Kind::Internal.because("undecided")),
+    };
+    answer::revalidates(&mut response, &opaque);
+    response
+}
+
+/// Whether a collection has members. Asked only where `If-Match: *` does.
+pub(crate) async fn has_members<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    collection: &CollectionPath,
+) -> Result<bool, Problem> {
+    if call.facts.preconditions.if_match.is_none()
+        && call.facts.preconditions.if_none_match.is_none()
+    {
+        return Ok(false);
+    }
+    let scan = Scan {
+        collection: collection.clone(),
+        query: Arc::default(),
+        after: None,
+        limit: 1,
+        max_bytes: 1,
+        count: false,
+        at_least: Revision::ZERO,
+    };
+    match app.store.scan(scan).await {
+        Ok(page) => Ok(!page.items.is_empty()),
+        Err(error) => Err(unreadable(call, &error)),
+    }
+}
+
+/// One page as a JSON object.
+async fn page<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    collection: CollectionPath,
+    list: ListQuery,
+    after: Option<Place>,
+) -> Result<Response<Body>, Problem> {
+    let fingerprint = list.query.fingerprint(None);
+    let query = Arc::new(list.query);
+    let scan = Scan {
+        collection: collection.clone(),
+        query: query.clone(),
+        after,
+        limit: list.limit,
+        max_bytes: PAGE_BYTES,
+        count: list.count,
+        at_least: Revision::ZERO,
+    };
+    let page = app.store.scan(scan).await;
+    let page = page.map_err(|error| unreadable(call, &error))?;
+    let next = page.next.as_ref().map(|place| place.token(fingerprint));
+    let text = page_json(&page, &query, next.as_deref());
+    let mut response = coded(call, text).await?;
+    if let Some(next) = next {
+        let link = format!(
+            "<{collection}?{}>; rel=\"next\"",
+            next_query(call.facts.query, &next)
+        );
+        response.headers_mut().insert(header::LINK, value(link));
+    }
+    Ok(response)
+}
+
+fn page_json(page: &Page, query: &Query, next: Option<&str>) -> String {
+    let mut text = String::from("{\"items\":[");
+    for (index, (path, document)) in page.items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        item_into(&mut text, path, document, query, false);
+    }
+    text.push_str("],\"cursor\":");
+    quote_into(&mut text, &page.position.to_string());
+    if let Some(count) = page.count {
+        text.push_str(",\"count\":");
+        text.push_str(&count.to_string());
+    }
+    if let Some(next) = next {
+        text.push_str(",\"next\":");
+        quote_into(&mut text, next);
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// The page in the coding that the client prefers. Its tag is weak, so one tag serves
+/// all codings.
+async fn coded(call: &Call<'_>, text: String) -> Result<Response<Body>, Problem> {
+    const OFFERED: [Coding; 4] = [Coding::Zstd, Coding::Brotli, Coding::Gzip, Coding::Identity];
+    let offered = if text.len() < COMPRESS_FROM_BYTES {
+        &[Coding::Identity][..]
+    } else {
+        &OFFERED[..]
+    };
+    // What accepts no coding at all gets identity: RFC 9110 §12.5.3 allows it.
+    let coding = call.facts.choose_coding(offered).unwrap_or_default();
+    if coding == Coding::Identity {
+        return Ok(answer::page(ListForm::Json.media_type(), Bytes::from(text)));
+    }
+    let body = tokio::task::spawn_blocking(move || compress(coding, text.as_bytes()))
+        .await
+        .ok()
+        .flatten()
+        .ok_or_else(|| Kind::Internal.because("the coding failed"))?;
+    let mut response = answer::page(ListForm::Json.media_type(), body);
+    response.headers_mut().insert(
+        header::CONTENT_ENCODING,
+        HeaderValue::from_static(coding.token()),
+    );
+    Ok(response)
+}
+
+/// One item of a list. `one_line` takes the line ends out of a document that has any.
+fn item_into(
+    text: &mut String,
+    path: &DocumentPath,
+    document: &Document,
+    query: &Query,
+    one_line: bool,
+) {
+    text.push_str("{\"path\":");
+    quote_into(text, path.as_str());
+    text.push_str(",\"etag\":");
+    quote_into(text, &document.version.etag());
+    text.push_str(",\"modified\":\"");
+    text.push_str(&document.modified.to_string());
+    text.push('"');
+    let is_json = Representation::of(document).is_some_and(|known| known.is_json);
+    match std::str::from_utf8(&document.body) {
+        Ok(json) if is_json => {
+            text.push_str(",\"document\":");
+            let json = json.trim_ascii();
+            match &query.fields {
+                Some(fields) => text.push_str(&compact(&fields.apply(json))),
+                None if one_line && json.contains(['\n', '\r']) => text.push_str(&compact(json)),
+                None => text.push_str(json),
+            }
+        }
+        _ => {
+            text.push_str(",\"contentType\":");
+            quote_into(text, &document.content_type);
+            text.push_str(",\"length\":");
+            text.push_str(&document.body.len().to_string());
+        }
+    }
+    text.push('}');
+}
+
+/// The whole collection, one item a line, read in pieces while the client takes them.
+fn stream<S: Store>(app: Arc<App<S>>, collection: CollectionPath, query: Query) -> Response<Body> {
+    let (pieces, body) = mpsc::channel(PIECES_AHEAD);
+    tokio::spawn(async move {
+        if let Err(error) = send_all(&app, collection, Arc::new(query), &pieces).await {
+            tracing::error!(%error, "a list broke off");
+            // The client is gone if this fails.
+            let _ = pieces.send(Err(io::Error::other(error))).await;
+        }
+    });
+    answer::page(ListForm::NdJson.media_type(), Body::Stream(body))
+}
+
+async fn send_all<S: Store>(
+    app: &App<S>,
+    collection: CollectionPath,
+    query: Arc<Query>,
+    pieces: &mpsc::Sender<io::Result<Bytes>>,
+) -> Result<(), ReadError> {
+    let mut after = None;
+    let mut cursor = None;
+    loop {
+        let scan = Scan {
+            collection: collection.clone(),
+            query: query.clone(),
+            after,
+            limit: PIECE,
+            max_bytes: PIECE_BYTES,
+            count: false,
+            at_least: Revision::ZERO,
+        };
+        let page = app.store.scan(scan).await?;
+        // The changes since the first piece bring all pieces to one state.
+        let cursor = *cursor.get_or_insert(page.position);
+        let mut text = String::new();
+        for (path, document) in &page.items {
+            item_into(&mut text, path, document, &query, true);
+            text.push('\n');
+        }
+        after = page.next;
+        if after.is_none() {
+            text.push_str("{\"cursor\":");
+            quote_into(&mut text, &cursor.to_string());
+            text.push_str("}\n");
+        }
+        let sent = pieces.send(Ok(Bytes::from(text))).await;
+        if sent.is_err() || after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// The list of collections.
+pub(crate) async fn collections<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
+    let resource = Resource::Page {
+        allow: READ_METHODS,
+    };
+    let decision = decide(
+        &call.facts,
+        &call.circumstances,
+        &resource,
+        &app.policy,
+        &Progress::Asked,
+    );
+    match decision {
+        Decision::Answer(Answer::Representation(_)) => {}
+        Decision::Answer(answer) => return answer::simple(call, &answer),
+        Decision::Proceed => return answer::refuse(call, &Kind::Internal.because("undecided")),
+    }
+    match collections_page(app, call).await {
+        Ok(response) => response,
+        Err(problem) => answer::refuse(call, &problem),
+    }
+}
+
+async fn collections_page<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let (limit, after) = match &call.facts.list {
+        Some((list, after)) => (list.limit, after.as_ref()),
+        None => (PAGE_MAX, None),
+    };
+    let after = after
+        .map(|place| CollectionPath::parse(&place.id))
+        .transpose()
+        .map_err(|fault| Kind::BadQuery.because(fault.detail()))?;
+    let found = app.store.collections(after, limit + 1).await;
+    let mut found = found.map_err(|error| unreadable(call, &error))?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let mut text = String::from("{\"items\":[");
+    for (index, collection) in found.iter().enumerate() {
+        text.push_str(if index > 0 {
+            ",{\"path\":"
+        } else {
+            "{\"path\":"
+        });
+        quote_into(&mut text, collection.as_str());
+        text.push('}');
+    }
+    text.push(']');
+    let query = Query::default();
+    let last = found.last().filter(|_| more);
+    let next = last.map(|last| {
+        query
+            .place(None, last.as_str())
+            .token(query.fingerprint(None))
+    });
+    if let Some(next) = &next {
+        text.push_str(",\"next\":");
+        quote_into(&mut text, next);
+    }
+    text.push_str("}\n");
+    let mut response = answer::page(ListForm::Json.media_type(), Bytes::from(text));
+    if let Some(next) = next {
+        let link = format!("</?{}>; rel=\"next\"", next_query(call.facts.query, &next));
+        response.headers_mut().insert(header::LINK, value(link));
+    }
+    Ok(response)
+}

@@ -1,0 +1,93 @@
+//! The server's own pages, below `/_/`.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use matchbook_core::decide::{Answer, Decision, Progress, READ_METHODS, Resource, decide};
+use matchbook_core::json::text::quote_into;
+use matchbook_core::problem::Kind;
+use matchbook_store::Store;
+
+use crate::answer;
+use crate::app::{App, Call};
+use crate::body::Body;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A request that is refused whatever it is about.
+pub(crate) fn refusal<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
+    decided(
+        app,
+        call,
+        &Resource::Page {
+            allow: READ_METHODS,
+        },
+    )
+    .unwrap_or_else(|response| response)
+}
+
+/// One of the server's own pages.
+pub(crate) fn page<S: Store>(app: &App<S>, call: &Call<'_>, name: &str) -> Response<Body> {
+    let problem = name.strip_prefix("problems/").and_then(Kind::from_name);
+    let is_known = problem.is_some() || matches!(name, "health" | "ready" | "metrics");
+    let resource = if is_known {
+        Resource::Page {
+            allow: READ_METHODS,
+        }
+    } else {
+        Resource::NoPage
+    };
+    if let Err(refusal) = decided(app, call, &resource) {
+        return refusal;
+    }
+    match (name, problem) {
+        (_, Some(kind)) => answer::page(JSON, Bytes::from(explain(kind))),
+        ("metrics", _) => {
+            let status = app.store.status();
+            let text = app
+                .metrics
+                .encode(status.size_bytes, status.applied.revision.get());
+            answer::page(METRICS, Bytes::from(text))
+        }
+        ("ready", _) if !app.store.status().writable => {
+            let problem =
+                Kind::StoreUnavailable.because("the store takes no writes: start the server again");
+            answer::refuse(call, &problem)
+        }
+        _ => answer::page(TEXT, Bytes::from_static(b"ok\n")),
+    }
+}
+
+/// `Ok` if the request may have its page.
+fn decided<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    resource: &Resource<'_>,
+) -> Result<Response<Body>, Response<Body>> {
+    let decision = decide(
+        &call.facts,
+        &call.circumstances,
+        resource,
+        &app.policy,
+        &Progress::Asked,
+    );
+    match decision {
+        Decision::Answer(Answer::Representation(_)) => Ok(answer::empty(StatusCode::OK)),
+        Decision::Answer(answer) => Err(answer::simple(call, &answer)),
+        Decision::Proceed => Err(answer::refuse(call, &Kind::Internal.because("undecided"))),
+    }
+}
+
+fn explain(kind: Kind) -> String {
+    let mut text = String::from("{\"type\":\"/_/problems/");
+    text.push_str(kind.name());
+    text.push_str("\",\"title\":");
+    quote_into(&mut text, kind.title());
+    text.push_str(",\"status\":");
+    text.push_str(kind.status().as_str());
+    text.push_str(",\"help\":");
+    quote_into(&mut text, kind.help());
+    text.push_str("}\n");
+    text
+}

@@ -1,0 +1,349 @@
+//! PUT, PATCH and DELETE of a document.
+//!
+//! The loop of every write: load what stands, decide, evaluate the content against it,
+//! and commit with the revision that was decided upon as the expectation. If another
+//! write came between, nothing was applied, and the loop begins again with what stands
+//! then. So authorization, preconditions and the commit see one and the same state
+//! (contract §3), and no lock is held.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use hyper::body::Incoming;
+use matchbook_core::decide::{Answer, Decision, Present, Progress, Resource, decide};
+use matchbook_core::edit::{Before, Edit, Outcome};
+use matchbook_core::field::coding::Coding;
+use matchbook_core::field::content_encoding::ContentEncoding;
+use matchbook_core::field::media_type::MediaType;
+use matchbook_core::name::DocumentPath;
+use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::request::{Method, PatchForm, Request};
+use matchbook_core::tag::{Revision, Version};
+use matchbook_store::{Batch, CommitError, Document, Effect, OperationId, Store, Write};
+use uuid::Uuid;
+
+use crate::answer::{self, Made};
+use crate::app::{App, Call, now};
+use crate::body::Body;
+use crate::content;
+use crate::document::unreadable;
+use crate::rebase;
+use crate::representation::Representation;
+
+/// How often a write is tried again because another came between. Each time another
+/// write succeeded, so only a flood of unconditional writes to one document gets here.
+const ATTEMPTS: u32 = 64;
+
+pub(crate) async fn write<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    incoming: Incoming,
+    path: &DocumentPath,
+) -> Response<Body> {
+    let mut content = Content::Unread(incoming);
+    for _ in 0..ATTEMPTS {
+        let current = match app.store.load(path, Revision::ZERO).await {
+            Ok(current) => current,
+            Err(error) => return answer::refuse(call, &unreadable(call, &error)),
+        };
+        match asked(app, call, current.as_deref()) {
+            Decision::Answer(Answer::Stale(problem)) => {
+                return rebase::stale(app, call, path, current, content, &problem).await;
+            }
+            Decision::Answer(answer) => return answer::simple(call, &answer),
+            Decision::Proceed => {}
+        }
+        let result = match content.read(call, app.policy.max_document_bytes).await {
+            Ok(bytes) => attempt(app, call, path, current.as_ref(), &bytes).await,
+            Err(problem) => Err(problem),
+        };
+        match result {
+            Ok(Attempt::Done(response)) => return response,
+            Ok(Attempt::Overtaken) => {}
+            Err(problem) => return failed(app, call, problem),
+        }
+    }
+    let problem = Kind::Unavailable.because("too many writes to this document: try again");
+    failed(app, call, problem)
+}
+
+fn asked<S: Store>(app: &App<S>, call: &Call<'_>, current: Option<&Document>) -> Decision {
+    let present = current.and_then(present);
+    decide(
+        &call.facts,
+        &call.circumstances,
+        &Resource::Document(present),
+        &app.policy,
+        &Progress::Asked,
+    )
+}
+
+fn present(document: &Document) -> Option<Present<'_>> {
+    Some(Representation::of(document)?.present(document))
+}
+
+enum Attempt {
+    Done(Response<Body>),
+    /// Another write came between.
+    Overtaken,
+}
+
+/// Evaluates and commits, against what stood when it was decided.
+async fn attempt<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    path: &DocumentPath,
+    current: Option<&Arc<Document>>,
+    content: &Bytes,
+) -> Result<Attempt, Problem> {
+    let edit = OwnedEdit::of(&call.facts);
+    let content_type = edit.as_ref().map_or_else(
+        || current.map(|document| document.content_type.clone()),
+        |edit| edit.content_type(current),
+    );
+    let content_type = content_type.unwrap_or_else(|| "".into());
+    let effect = match edit {
+        None => Effect::Delete,
+        Some(edit) => {
+            let max_bytes = app.policy.max_document_bytes;
+            match evaluate(edit, current.cloned(), content.clone(), max_bytes).await? {
+                Outcome::Unchanged => return Ok(unchanged(app, call, path, current)),
+                Outcome::Changed { body, patch } => Effect::Put {
+                    content_type: content_type.clone(),
+                    body,
+                    patch,
+                },
+            }
+        }
+    };
+    let body = match &effect {
+        Effect::Put { body, .. } => Some(body.clone()),
+        Effect::Delete => None,
+    };
+    let expected = current.map(|document| document.version.revision);
+    let committed = commit(app, call, path, expected, effect).await?;
+    let Some((version, modified)) = committed else {
+        return Ok(Attempt::Overtaken);
+    };
+    let made = body.as_ref().map(|body| Made {
+        path,
+        version,
+        modified,
+        content_type: &content_type,
+        body,
+    });
+    let created = current.is_none();
+    let progress = Progress::Committed { created };
+    Ok(Attempt::Done(succeeded(
+        app,
+        call,
+        made.as_ref(),
+        &progress,
+    )))
+}
+
+/// Commits one write; `None` if another came between.
+pub(crate) async fn commit<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    path: &DocumentPath,
+    expected: Option<Revision>,
+    effect: Effect,
+) -> Result<Option<(Version, matchbook_core::clock::Timestamp)>, Problem> {
+    let at = now();
+    let batch = Batch {
+        at,
+        principal: None,
+        writes: vec![Write {
+            path: path.clone(),
+            expected,
+            effect,
+        }],
+    };
+    match app
+        .store
+        .commit(OperationId(call.id.as_u128()), batch)
+        .await
+    {
+        Ok(versions) => match versions.first() {
+            Some(version) => Ok(Some((*version, at))),
+            None => Err(Kind::Internal.because("a commit without a version")),
+        },
+        Err(CommitError::Rejected(_)) => Ok(None),
+        Err(error) => Err(uncommitted(call.id, &error)),
+    }
+}
+
+/// A commit that failed: the client learns what became of its write, the log learns
+/// why.
+fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
+    tracing::error!(request_id = %id, %error, "a write was not acknowledged");
+    match error {
+        CommitError::Full => Kind::StorageFull.because("nothing was changed"),
+        CommitError::Indeterminate(_) => {
+            Kind::Indeterminate.because("GET the document to see whether it has changed")
+        }
+        CommitError::Unavailable(_) | CommitError::Rejected(_) => {
+            Kind::StoreUnavailable.because("nothing was changed by this request")
+        }
+    }
+}
+
+fn unchanged<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    path: &DocumentPath,
+    current: Option<&Arc<Document>>,
+) -> Attempt {
+    let made = current.map(|document| Made {
+        path,
+        version: document.version,
+        modified: document.modified,
+        content_type: &document.content_type,
+        body: &document.body,
+    });
+    Attempt::Done(succeeded(app, call, made.as_ref(), &Progress::Unchanged))
+}
+
+/// Lines 21 to 23.
+pub(crate) fn succeeded<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    made: Option<&Made<'_>>,
+    progress: &Progress,
+) -> Response<Body> {
+    let resource = Resource::Document(None);
+    match decide(
+        &call.facts,
+        &call.circumstances,
+        &resource,
+        &app.policy,
+        progress,
+    ) {
+        Decision::Answer(Answer::Written(how)) => answer::written(call, how, made),
+        Decision::Answer(answer) => answer::simple(call, &answer),
+        Decision::Proceed => answer::refuse(call, &Kind::Internal.because("undecided")),
+    }
+}
+
+/// Lines 16 to 20.
+pub(crate) fn failed<S: Store>(app: &App<S>, call: &Call<'_>, problem: Problem) -> Response<Body> {
+    succeeded(app, call, None, &Progress::Failed(problem))
+}
+
+/// The content of a request, read at most once and only when it is wanted.
+pub(crate) enum Content {
+    Unread(Incoming),
+    Read(Bytes),
+    Failed,
+}
+
+impl Content {
+    pub(crate) async fn read(
+        &mut self,
+        call: &Call<'_>,
+        max_bytes: usize,
+    ) -> Result<Bytes, Problem> {
+        let incoming = match std::mem::replace(self, Self::Failed) {
+            Self::Unread(incoming) => incoming,
+            Self::Read(bytes) => {
+                *self = Self::Read(bytes.clone());
+                return Ok(bytes);
+            }
+            Self::Failed => return Err(Kind::Internal.because("the content was lost")),
+        };
+        let coding = match call.facts.content_encoding {
+            Some(ContentEncoding::Gzip) => Coding::Gzip,
+            _ => Coding::Identity,
+        };
+        let bytes = if call.facts.method == Method::Delete {
+            Bytes::new()
+        } else {
+            content::read(incoming, coding, max_bytes).await?
+        };
+        *self = Self::Read(bytes.clone());
+        Ok(bytes)
+    }
+}
+
+/// An [`Edit`] that can go to another thread.
+pub(crate) enum OwnedEdit {
+    Replace {
+        content_type: Arc<str>,
+        is_json: bool,
+    },
+    Patch(PatchForm),
+}
+
+impl OwnedEdit {
+    /// What the request asks for; `None` for DELETE.
+    pub(crate) fn of(facts: &Request<'_>) -> Option<Self> {
+        if facts.method == Method::Patch {
+            return facts.patch_form().map(Self::Patch);
+        }
+        let content_type = facts.content_type.as_ref()?;
+        (facts.method != Method::Delete).then(|| Self::Replace {
+            content_type: shared(content_type),
+            is_json: content_type.is_json(),
+        })
+    }
+
+    pub(crate) fn content_type(&self, current: Option<&Arc<Document>>) -> Option<Arc<str>> {
+        match self {
+            Self::Replace { content_type, .. } => Some(content_type.clone()),
+            Self::Patch(_) => current.map(|document| document.content_type.clone()),
+        }
+    }
+
+    fn apply(
+        &self,
+        before: Option<&Document>,
+        content: &Bytes,
+        max_bytes: usize,
+    ) -> Result<Outcome, Problem> {
+        let edit = match self {
+            Self::Replace {
+                content_type,
+                is_json,
+            } => Edit::Replace {
+                content_type,
+                is_json: *is_json,
+            },
+            Self::Patch(form) => Edit::Patch(*form),
+        };
+        let before = before.map(|document| Before {
+            content_type: &document.content_type,
+            body: &document.body,
+        });
+        edit.apply(before, content, max_bytes)
+    }
+}
+
+/// Nearly all documents share one media type.
+fn shared(content_type: &MediaType<'_>) -> Arc<str> {
+    thread_local! {
+        static JSON: Arc<str> = Arc::from(MediaType::JSON.as_str());
+    }
+    if content_type.as_str() == MediaType::JSON.as_str() {
+        JSON.with(Arc::clone)
+    } else {
+        content_type.as_str().into()
+    }
+}
+
+/// Evaluates where that does not hold up other requests.
+pub(crate) async fn evaluate(
+    edit: OwnedEdit,
+    before: Option<Arc<Document>>,
+    content: Bytes,
+    max_bytes: usize,
+) -> Result<Outcome, Problem> {
+    let size = content.len() + before.as_ref().map_or(0, |before| before.body.len());
+    if size < content::OFFLOAD_BYTES {
+        return edit.apply(before.as_deref(), &content, max_bytes);
+    }
+    tokio::task::spawn_blocking(move || edit.apply(before.as_deref(), &content, max_bytes))
+        .await
+        .unwrap_or_else(|_| Err(Kind::Internal.because("the evaluation failed")))
+}
