@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
@@ -28,7 +28,7 @@ use super::shared::Shared;
 const BEGIN_PAGES: u64 = 8_192;
 
 /// Pages that may be left for the writer to copy: about two milliseconds.
-const REST_PAGES: usize = 512;
+const REST_PAGES: i32 = 512;
 
 /// Rounds of copying before the writer takes what is left, however much that is: the
 /// log must end some time, also when the disk can only just keep up.
@@ -38,11 +38,17 @@ const ROUNDS: usize = 8;
 /// after the next round. Single reads leave in microseconds.
 const RESTART_WAIT: Duration = Duration::from_millis(5);
 
+/// How long both sides leave the log alone after somebody's long read, such as a
+/// backup's, kept them from it: each attempt costs the more the longer the log is.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// The writer's side.
 pub(super) struct WalKeeper {
     wake: Sender<()>,
     /// The other side has copied nearly all: the writer is to do the rest.
     finish: Arc<AtomicBool>,
+    /// No earlier than this is the log to be started over.
+    not_before: Instant,
 }
 
 impl WalKeeper {
@@ -71,22 +77,28 @@ impl WalKeeper {
         let thread = thread::Builder::new()
             .name("matchbook-copy".to_owned())
             .spawn(move || copier.run(&woken))?;
-        Ok((Self { wake, finish }, thread))
+        let keeper = Self {
+            wake,
+            finish,
+            not_before: Instant::now(),
+        };
+        Ok((keeper, thread))
     }
 
     /// To be called between groups.
-    pub(super) fn tend(&self, connection: &Connection, shared: &Shared) {
-        if self.finish.swap(false, Ordering::AcqRel) {
-            self.restart(connection, shared);
-        } else if shared.wal_pages.load(Ordering::Relaxed) >= BEGIN_PAGES {
-            // Full: it is awake already.
-            if let Err(TrySendError::Disconnected(())) = self.wake.try_send(()) {
+    pub(super) fn tend(&mut self, connection: &Connection, shared: &Shared) {
+        if self.finish.load(Ordering::Acquire) {
+            if Instant::now() >= self.not_before {
                 self.restart(connection, shared);
+                self.finish.store(false, Ordering::Release);
             }
+        } else if shared.wal_pages.load(Ordering::Relaxed) >= BEGIN_PAGES {
+            // Full: it is awake already. Disconnected: it has told why.
+            let _ = self.wake.try_send(());
         }
     }
 
-    fn restart(&self, connection: &Connection, shared: &Shared) {
+    fn restart(&mut self, connection: &Connection, shared: &Shared) {
         let began = Instant::now();
         let restarted = connection
             .busy_timeout(RESTART_WAIT)
@@ -98,7 +110,10 @@ impl WalKeeper {
                 let copied = usize::try_from(copied).unwrap_or_default();
                 shared.observer.checkpointed(copied, began.elapsed());
             }
-            Err(error) => report(shared, &error),
+            Err(error) => {
+                self.not_before = Instant::now() + PAUSE;
+                report(shared, &error);
+            }
         }
     }
 }
@@ -116,24 +131,25 @@ impl Copier {
         while woken.recv().is_ok() {
             if self.copy() {
                 self.finish.store(true, Ordering::Release);
+            } else {
+                let end = Instant::now() + PAUSE;
+                while woken.recv_deadline(end).is_ok() {}
             }
             measure(&self.shared, &self.database);
         }
     }
 
-    /// Copies until little is left; false if the disk does not take it.
+    /// Copies until little is left; false if a reader or the disk is in the way.
     fn copy(&self) -> bool {
+        let mut before = -1;
         for _ in 0..ROUNDS {
             let copied = self
                 .connection
                 .wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE);
             match copied {
-                Ok((pages, copied)) => {
-                    let rest = pages.saturating_sub(copied);
-                    if usize::try_from(rest).unwrap_or_default() <= REST_PAGES {
-                        return true;
-                    }
-                }
+                Ok((pages, copied)) if pages.saturating_sub(copied) <= REST_PAGES => return true,
+                Ok((_, copied)) if copied == before => return false,
+                Ok((_, copied)) => before = copied,
                 Err(error) => {
                     report(&self.shared, &error);
                     return false;

@@ -202,3 +202,30 @@ fn the_write_ahead_log_is_bounded_under_constant_writes() {
             > 50_000_000
     );
 }
+
+#[test]
+fn the_write_ahead_log_shrinks_again_after_a_long_read() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).unwrap();
+    let wal = place.path().join("matchbook.db-wal");
+    let length = || fs::metadata(&wal).unwrap().len();
+    let body = "x".repeat(1_000_000);
+    let mut version = Some(write(&store, "/c/1", None, "x"));
+    let reader = Connection::open(place.path().join("matchbook.db")).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT max(revision) FROM log")
+        .unwrap();
+    while length() < 80_000_000 {
+        version = Some(write(&store, "/c/1", version, &body));
+    }
+    assert_eq!(read(&store, "/c/1"), Some(body.clone()));
+    drop(reader);
+    for round in 0.. {
+        version = Some(write(&store, "/c/1", version, "x"));
+        if length() <= 64 * 1_024 * 1_024 {
+            break;
+        }
+        assert!(round < 1_000_000, "it does not shrink");
+    }
+    assert!(store.status().writable);
+}
