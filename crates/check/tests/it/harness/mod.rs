@@ -8,5 +8,4 @@ pub(crate) mod request;
 pub(crate) mod server;
 
 pub(crate) use answer::Answer;
-pub(crate) use client::Connection;
 pub(crate) use server::Server;
