@@ -119,14 +119,20 @@ impl Key {
     }
 
     fn extend(&mut self, bytes: impl Iterator<Item = u8>) {
-        let room = self.max_bytes.saturating_sub(self.bytes.len());
-        let mask = self.mask;
+        let (room, mask) = (self.room(), self.mask);
         self.bytes.extend(bytes.take(room).map(|byte| byte ^ mask));
     }
 
-    /// Reads on to the value's end even when the key is full, so that a value is read
-    /// once however deep it lies. False if there was nothing to read.
+    fn room(&self) -> usize {
+        self.max_bytes.saturating_sub(self.bytes.len())
+    }
+
+    /// Passes the value even when the key is full, so that it is read once however deep
+    /// it lies. False if there was nothing to read.
     fn value(&mut self, scan: &mut Scan<'_>, depth: usize) -> bool {
+        if self.room() == 0 {
+            return scan.value().is_some();
+        }
         match (scan.peek(), depth.checked_sub(1)) {
             (Some(b'['), Some(below)) => self.array(scan, below),
             (Some(b'{'), Some(below)) => self.object(scan, below),
@@ -225,7 +231,10 @@ impl Key {
         scan.take(b'}');
         members.sort_unstable();
         self.push(OBJECT);
-        self.extend(members.into_iter().flatten());
+        for member in members {
+            let fits = member.get(..self.room()).unwrap_or(&member);
+            self.bytes.extend_from_slice(fits);
+        }
         self.push(END);
     }
 }

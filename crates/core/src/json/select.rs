@@ -2,7 +2,7 @@
 //! No tree is built and nothing is allocated.
 
 use super::pointer::array_index;
-use super::scan::{space_end, string_end, value_end};
+use super::scan::{string_end, value_end};
 use super::text;
 
 /// The raw text of the value that the tokens of a JSON Pointer (RFC 6901 §4) lead to.
@@ -97,7 +97,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes what begins here and the white space behind it; returns its text.
-    fn pass(&mut self, end: fn(&[u8], usize) -> usize) -> Option<&'a str> {
+    #[inline]
+    fn pass(&mut self, end: impl Fn(&[u8], usize) -> usize) -> Option<&'a str> {
         let end = end(self.json.as_bytes(), self.at);
         let raw = self.json.get(self.at..end).filter(|raw| !raw.is_empty());
         self.at = end;
@@ -107,10 +108,14 @@ impl<'a> Scan<'a> {
 
     fn enter_member(&mut self, name: &str) -> Option<()> {
         self.take(b'{');
-        while !text::is(self.member_name()?, name) {
+        loop {
+            let raw = self.member_name()?;
+            // An escape is longer than what it stands for.
+            if raw.len() >= name.len() + 2 && text::is(raw, name) {
+                return Some(());
+            }
             self.value()?;
         }
-        Some(())
     }
 
     fn enter_element(&mut self, index: usize) -> Option<()> {
@@ -122,8 +127,12 @@ impl<'a> Scan<'a> {
         self.next_element().then_some(())
     }
 
+    #[inline]
     fn skip_space(&mut self) {
-        self.at = space_end(self.json.as_bytes(), self.at);
+        // No other byte this low stands outside of a string.
+        while self.peek().is_some_and(|byte| byte <= b' ') {
+            self.at += 1;
+        }
     }
 }
 

@@ -1,0 +1,108 @@
+//! `matchbook-bench` measures Matchbook: against a bare hyper server and an Express
+//! server, and with few documents against many. It speaks HTTP only and shares no
+//! code with what it measures.
+//!
+//! - [`options`]: the command line.
+//! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
+//! - [`document`], [`corpus`], [`work`], [`fill`]: what is sent and what must come back.
+//! - [`load`], [`response`]: the load generator.
+//! - [`cell`], [`compare`], [`growth`]: what is measured, in which order.
+//! - [`sync`], [`usage`]: the disk and the processor.
+//! - [`report`]: the tables.
+
+mod bare;
+mod cell;
+mod compare;
+mod contender;
+mod corpus;
+mod document;
+mod fill;
+mod growth;
+mod interrupt;
+mod load;
+mod options;
+mod report;
+mod response;
+mod server;
+mod sync;
+mod usage;
+mod work;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Serialize;
+
+use crate::options::{CompareOptions, GrowthOptions, Options, Task};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let faults = match options.command {
+        Some(Task::Bare { listen }) => bare::serve(listen).map(|()| 0),
+        Some(Task::Growth(growth)) => run_growth(&growth),
+        None => run_comparison(&options.compare),
+    };
+    match faults {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(count) => {
+            eprintln!("{count} faults");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Compares, prints, and answers how many faults there were.
+fn run_comparison(options: &CompareOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let work_dir = options.common.work_dir()?;
+    warn_of_memory(&work_dir);
+    let measured = compare::run(&options.plan(), &options.programs()?, &work_dir)?;
+    println!("{}", report::comparison(&measured));
+    write_json(options.common.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Compares few documents with many, prints, and answers how many faults there were.
+fn run_growth(options: &GrowthOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let (plan, programs) = (options.plan(), options.programs()?);
+    let measured = if let Some(keep) = &options.keep {
+        fs::create_dir_all(keep).with_context(|| format!("cannot make {}", keep.display()))?;
+        warn_of_memory(keep);
+        growth::run(&plan, &programs, keep)?
+    } else {
+        let work_dir = options.common.work_dir()?;
+        warn_of_memory(&work_dir);
+        let own = tempfile::Builder::new()
+            .prefix("growth-")
+            .tempdir_in(work_dir)?;
+        growth::run(&plan, &programs, own.path())?
+    };
+    println!("{}", report::growth(&measured));
+    write_json(options.common.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+fn warn_of_memory(directory: &Path) {
+    if sync::is_in_memory(directory) {
+        eprintln!(
+            "warning: {} is kept in memory, where durable writes cost nothing; choose a disk",
+            directory.display()
+        );
+    }
+}
+
+fn write_json(path: Option<&Path>, measured: &impl Serialize) -> anyhow::Result<()> {
+    let Some(path) = path else {
+        return Ok(());
+    };
+    let text = serde_json::to_vec_pretty(measured)?;
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

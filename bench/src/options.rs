@@ -1,0 +1,271 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::cell::Times;
+use crate::contender::{Contender, Programs};
+use crate::work::Work;
+use crate::{compare, growth};
+
+/// Measure Matchbook against a bare hyper server and an Express server
+///
+/// Every server is started, filled with 1 KiB documents, measured over loopback in
+/// alternation, and ended by this program. Figures of different runs do not compare;
+/// the ratios of one run do. The exit code tells of faults (an unexpected answer, a
+/// server that does not run), never of speed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "matchbook-bench",
+    version,
+    args_conflicts_with_subcommands = true
+)]
+#[command(after_help = "Examples:
+  cargo build --release -p matchbook -p matchbook-bench
+  target/release/matchbook-bench
+  target/release/matchbook-bench --only bare,matchbook --work put --connections 64
+  target/release/matchbook-bench growth --keep ./grown --json growth.json")]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Task>,
+    #[command(flatten)]
+    pub(crate) compare: CompareOptions,
+}
+
+/// What to do other than to compare.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Compare Matchbook with few documents and with many, and time its start
+    Growth(GrowthOptions),
+    /// The bare hyper server (started by the comparison)
+    #[command(hide = true)]
+    Bare {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+}
+
+/// What all measurements share.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The matchbook program [default: beside this one]
+    #[arg(long, value_name = "PATH")]
+    matchbook: Option<PathBuf>,
+    /// Where the data directories are made; must be on a real disk [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
+    /// Write all that was measured to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Seconds that each cell is measured
+    #[arg(long, default_value = "3", value_parser = seconds)]
+    seconds: Duration,
+    /// Seconds of the same work before
+    #[arg(long, default_value = "0.5", value_parser = seconds)]
+    warm_up: Duration,
+    /// How often each cell is measured
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// A tiny run that shows that all of it works; its figures mean nothing
+    #[arg(long, conflicts_with_all = ["seconds", "warm_up", "rounds"])]
+    smoke: bool,
+}
+
+/// The comparison.
+#[derive(Debug, Args)]
+pub(crate) struct CompareOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Only these servers
+    #[arg(long, value_delimiter = ',', default_value = "bare,matchbook,express")]
+    only: Vec<Contender>,
+    /// Only this work
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "put,patch,create,get,304"
+    )]
+    work: Vec<Work>,
+    /// Numbers of connections, each with one outstanding request
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64,256")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    connections: Vec<u16>,
+    /// How many documents each server is filled with
+    #[arg(long, default_value_t = 10_000)]
+    documents: u64,
+    /// The directory of the Express server
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/express"))]
+    #[arg(hide_default_value = true)]
+    express: PathBuf,
+}
+
+/// The growth.
+#[derive(Debug, Args)]
+pub(crate) struct GrowthOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How many documents are few
+    #[arg(long, default_value_t = 10_000)]
+    few: u64,
+    /// How many are many; ten million take about 30 GB of disk and some minutes
+    #[arg(long, default_value_t = 10_000_000)]
+    many: u64,
+    /// How many of them are written to, at most
+    #[arg(long, default_value_t = 1_000_000)]
+    sample: u64,
+    /// Numbers of connections
+    #[arg(long, value_delimiter = ',', default_value = "1,16")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    connections: Vec<u16>,
+    /// Work
+    #[arg(long, value_delimiter = ',', default_value = "get,put")]
+    work: Vec<Work>,
+    /// How often the start is timed
+    #[arg(long, default_value_t = 5)]
+    restarts: usize,
+    /// Keep the filled data here, and use what an earlier run left
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// A positive number of seconds, at most an hour.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.01..=3600.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("not between 0.01 and 3600".to_owned())
+    }
+}
+
+impl Common {
+    fn times(&self) -> Times {
+        if self.smoke {
+            let (warm_up, measured) = (Duration::from_millis(50), Duration::from_millis(200));
+            return Times { warm_up, measured };
+        }
+        Times {
+            warm_up: self.warm_up,
+            measured: self.seconds,
+        }
+    }
+
+    fn rounds(&self) -> usize {
+        if self.smoke { 1 } else { self.rounds }
+    }
+
+    /// Where data is made: a directory that exists from now on.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn work_dir(&self) -> anyhow::Result<PathBuf> {
+        let directory = match &self.work_dir {
+            Some(directory) => directory.clone(),
+            None => own_directory()?.join("bench-data"),
+        };
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        Ok(directory)
+    }
+
+    fn matchbook(&self) -> anyhow::Result<PathBuf> {
+        match &self.matchbook {
+            Some(path) => Ok(path.clone()),
+            None => Ok(own_directory()?.join("matchbook")),
+        }
+    }
+}
+
+/// The directory of this program.
+fn own_directory() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    Ok(program
+        .parent()
+        .context("this program is nowhere")?
+        .to_owned())
+}
+
+fn widen(connections: &[u16]) -> Vec<usize> {
+    connections.iter().copied().map(usize::from).collect()
+}
+
+impl CompareOptions {
+    /// # Errors
+    /// This program's own directory is unknown.
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+        Ok(Programs {
+            matchbook: self.common.matchbook()?,
+            express: self.express.clone(),
+        })
+    }
+
+    pub(crate) fn plan(&self) -> compare::Plan {
+        let smoke = self.common.smoke;
+        compare::Plan {
+            contenders: self.only.clone(),
+            work: self.work.clone(),
+            connections: if smoke {
+                vec![1, 16]
+            } else {
+                widen(&self.connections)
+            },
+            documents: if smoke { 200 } else { self.documents },
+            rounds: self.common.rounds(),
+            times: self.common.times(),
+        }
+    }
+}
+
+impl GrowthOptions {
+    /// # Errors
+    /// This program's own directory is unknown.
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+        Ok(Programs {
+            matchbook: self.common.matchbook()?,
+            express: PathBuf::new(),
+        })
+    }
+
+    pub(crate) fn plan(&self) -> growth::Plan {
+        let smoke = self.common.smoke;
+        growth::Plan {
+            sizes: if smoke {
+                [1_000, 2_000]
+            } else {
+                [self.few.max(1), self.many.max(1)]
+            },
+            sample: if smoke { 500 } else { self.sample.max(1) },
+            work: self.work.clone(),
+            connections: widen(&self.connections),
+            rounds: self.common.rounds(),
+            restarts: if smoke { 1 } else { self.restarts },
+            times: self.common.times(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn a_smoke_run_is_tiny() {
+        let options = Options::parse_from(["matchbook-bench", "--smoke"]);
+        let plan = options.compare.plan();
+        assert_eq!(plan.rounds, 1);
+        assert!(plan.times.measured < Duration::from_secs(1));
+        assert_eq!(plan.contenders.len(), 3);
+    }
+}

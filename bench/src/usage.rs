@@ -1,0 +1,77 @@
+//! What a process has used, from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// The processor time of process `pid` so far, in user and kernel, of all its
+/// threads, with those that have ended.
+///
+/// # Errors
+/// There is no such process.
+pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let ticks = cpu_ticks(&stat).with_context(|| format!("cannot understand {path}"))?;
+    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+    Ok(Duration::from_millis(ticks * 1_000 / ticks_per_second))
+}
+
+/// Fields 14 and 15. The second field is the program's name in parentheses, which may
+/// itself hold spaces and parentheses.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some(user + kernel)
+}
+
+/// The resident memory of process `pid`, in bytes.
+///
+/// # Errors
+/// There is no such process.
+pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most memory that process `pid` ever had resident, in bytes.
+///
+/// # Errors
+/// There is no such process.
+pub(crate) fn peak_resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let kibibytes: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.split_ascii_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("{path} has no {name}"))?;
+    Ok(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_after_a_hostile_name() {
+        let stat = "12 (a ) b) S 1 12 12 0 -1 4194560 1 0 0 0 31 11 0 0 20 0 4 0 99";
+        assert_eq!(cpu_ticks(stat), Some(42));
+        assert_eq!(cpu_ticks("12 (a"), None);
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        let pid = std::process::id();
+        assert!(resident_bytes(pid).unwrap() > 0);
+        assert!(peak_resident_bytes(pid).unwrap() >= resident_bytes(pid).unwrap() / 2);
+        cpu_time(pid).unwrap();
+    }
+}
