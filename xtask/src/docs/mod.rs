@@ -106,10 +106,12 @@ impl Session {
         let path = std::env::var_os("PATH").unwrap_or_default();
         places.extend(std::env::split_paths(&path));
         let path = std::env::join_paths(places).map_err(|error| error.to_string())?;
-        let shell = Shell::start(&directory, &path)?;
+        let port = free_port()?;
+        let server = (port != PORT).then(|| format!("http://127.0.0.1:{port}"));
+        let shell = Shell::start(&directory, &path, server.as_deref())?;
         Ok(Self {
             root: root.to_owned(),
-            port: free_port()?,
+            port,
             directory,
             path,
             shell,

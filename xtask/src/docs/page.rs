@@ -35,6 +35,7 @@ pub(crate) fn blocks(markdown: &str) -> Result<Vec<Block>, String> {
     let mut after_commands = false;
     for fenced in fenced(markdown)? {
         let is_output = matches!(fenced.language.as_str(), "text" | "http" | "json");
+        let is_shown = is_output || fenced.language == "toml";
         let was_commands = std::mem::replace(&mut after_commands, fenced.language == "sh");
         if fenced.language == "sh" {
             let kind = kind(&fenced.text).map_err(|fault| format!("{}: {fault}", fenced.line))?;
@@ -44,7 +45,7 @@ pub(crate) fn blocks(markdown: &str) -> Result<Vec<Block>, String> {
                 text: fenced.text,
                 expected: None,
             });
-        } else if is_output && was_commands && fenced.adjoins {
+        } else if is_shown && was_commands && fenced.adjoins {
             if let Some(block) = blocks.last_mut() {
                 block.expected = Some(fenced.text);
             }

@@ -39,7 +39,12 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    pub(crate) fn start(directory: &Path, path: &OsStr) -> Result<Self, String> {
+    /// `server` is where `matchbook` finds the server, if that is not the default.
+    pub(crate) fn start(
+        directory: &Path,
+        path: &OsStr,
+        server: Option<&str>,
+    ) -> Result<Self, String> {
         let own = directory.with_extension("shell");
         let made = fs::create_dir_all(&own)
             // On a terminal curl shows no progress; it must not in a file either.
@@ -52,6 +57,9 @@ impl Shell {
             .env("CURL_HOME", &own)
             .env("HOME", &own)
             .stdin(Stdio::piped());
+        if let Some(server) = server {
+            command.env("MATCHBOOK_SERVER", server);
+        }
         let (mut bash, answers) = child::start(&mut command)?;
         let mut shell = Self {
             stdin: bash.stdin.take(),
