@@ -40,21 +40,25 @@ fn forward(output: Option<impl Read + Send + 'static>, lines: SyncSender<String>
     });
 }
 
-/// Cargo itself, at the root of the repository. What `cargo run` has told this program
-/// about its own package is taken away: build scripts that look at it (ring's does)
-/// would run again, and everything after them.
+/// Cargo itself, at the root of the repository.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
+    forget_this_package(&mut command);
+    command
+        .current_dir(crate::files::root())
+        .stdin(Stdio::null());
+    command
+}
+
+/// Takes away what `cargo run` has told this program about its own package: build
+/// scripts that look at it (ring's does) would run again, and everything after them.
+pub(crate) fn forget_this_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if is_about_this_package(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
-    command
-        .current_dir(crate::files::root())
-        .stdin(Stdio::null());
-    command
 }
 
 fn is_about_this_package(name: &str) -> bool {

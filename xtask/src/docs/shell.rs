@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A bash without the settings of whoever runs it.
 pub(crate) fn bash(path: &OsStr) -> Command {
     let mut command = Command::new("bash");
+    child::forget_this_package(&mut command);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MATCHBOOK_") {
             command.env_remove(name);

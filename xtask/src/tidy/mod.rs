@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of style that no other tool checks.
 
 mod boundary;
+mod problems;
 mod ratchet;
 mod size;
 mod source;
@@ -43,7 +44,9 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
 fn look(root: &Path) -> Result<Vec<Fault>, String> {
     let mut faults = Vec::new();
     let mut sources = Vec::new();
-    for (path, text) in read(root, &[".rs", ".md", ".toml", ".sh", ".js", "run"])? {
+    let texts = read(root, &[".rs", ".md", ".toml", ".sh", ".js", "run"])?;
+    faults.extend(problems::faults(&texts));
+    for (path, text) in texts {
         faults.extend(words::faults(&path, &text));
         if path.extension().is_some_and(|ending| ending == "rs") {
             sources.push(Source::read(path, &text));

@@ -9,7 +9,7 @@ use super::source::{Source, after_block, line_of};
 /// Lines of a file, its tests included.
 const FILE_LINES: usize = 500;
 
-/// Lines of a function.
+/// Lines of a function. Tests are left out: a table is as long as what it tells.
 const FUNCTION_LINES: usize = 70;
 
 /// A thing and its length.
@@ -59,11 +59,8 @@ fn over(all: &[Sized], limit: usize, known: &[(&str, &str, usize)]) -> Vec<Fault
             .iter()
             .any(|found| found.path.to_string_lossy() == *path && found.name == *name);
         if !exists {
-            add(
-                path.into(),
-                1,
-                format!("the ratchet names `{name}`, which is not there"),
-            );
+            let what = "the ratchet holds what is not there";
+            add(path.into(), 1, format!("{what}: {name}"));
         }
     }
     faults
@@ -95,10 +92,10 @@ fn functions(source: &Source) -> Vec<Sized> {
         let Some(body) = body.filter(|body| end.is_none_or(|end| *body < end)) else {
             continue;
         };
-        if !is_word || name.is_empty() {
+        let first = line_of(code, at);
+        if !is_word || name.is_empty() || source.is_test_line(first) {
             continue;
         }
-        let first = line_of(code, at);
         let last = line_of(code, at + 3 + after_block(rest, body));
         found.push(Sized {
             path: source.path.clone(),

@@ -38,12 +38,13 @@ impl Source {
         let lines = self.code.lines().enumerate();
         lines
             .map(|(index, line)| (index + 1, line))
-            .filter(|(number, _)| !self.is_test && !self.is_test_line(*number))
+            .filter(|(number, _)| !self.is_test_line(*number))
     }
 
-    fn is_test_line(&self, number: usize) -> bool {
+    /// Whether a line is compiled for tests only.
+    pub(crate) fn is_test_line(&self, number: usize) -> bool {
         let mut ranges = self.test_lines.iter();
-        ranges.any(|(first, last)| (*first..=*last).contains(&number))
+        self.is_test || ranges.any(|(first, last)| (*first..=*last).contains(&number))
     }
 }
 
