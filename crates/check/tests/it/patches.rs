@@ -23,7 +23,7 @@ fn section_2_a_patch_keeps_what_it_does_not_touch() {
         r#""e": 1e400"#,
         r#""s": "\u00e9\/""#,
         r#""a": [1.50, {"x":-0}]"#,
-        r#""new":1.10"#,
+        r#""new": 1.10"#,
     ];
     let mut at = 0;
     for part in kept {
