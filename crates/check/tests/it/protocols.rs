@@ -317,3 +317,52 @@ fn rfc_9110_9_3_2_head_has_no_content_over_http_2_either() {
         }
     });
 }
+
+#[test]
+fn rfc_9112_9_6_a_connection_that_will_close_says_so() {
+    let server = Server::start();
+    server.create("/a/1", "1");
+    for length in [1_000, 10_000, 100_000, 1_000_000] {
+        let mut connection = server.connect();
+        // Refused by its fields alone: nobody needs to read the content.
+        let mut both = server.put("/a/1", "x".repeat(length)).bytes();
+        both.extend(server.get("/a/1").bytes());
+        connection.send(both);
+        let refused = connection.read("PUT");
+        refused.status(428);
+        if refused.maybe("connection") == Some("close") {
+            assert!(connection.is_closed());
+        } else {
+            let next = connection.try_read("GET");
+            let next = next.unwrap_or_else(|error| panic!("{length} bytes: {error}"));
+            next.status(200).is_body("1");
+        }
+    }
+}
+
+#[test]
+fn section_3_a_stop_lets_a_save_finish_and_turns_new_ones_away() {
+    let mut server = Server::start();
+    let mut saving = server.connect();
+    saving.send(format!(
+        "PUT /a/1 HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+        server.host()
+    ));
+    saving.read_any("PUT").status(100);
+    saving.send("[1");
+    server.signal(rustix::process::Signal::TERM);
+    // The signal takes a moment; until then requests are still answered.
+    let refused = loop {
+        let answer = server.get("/a").send();
+        if answer.code != 200 {
+            break answer;
+        }
+    };
+    refused.status(503).problem("unavailable");
+    refused.field("retry-after").parse::<u32>().unwrap();
+    saving.send("]");
+    saving.read("PUT").status(201);
+    assert!(server.wait().success());
+    server.start_again();
+    server.get("/a/1").send().status(200).is_body("[1]");
+}
