@@ -159,6 +159,11 @@ fn section_11_every_answer_is_exposed() {
         (400, get("/a?_x=1")),
         (400, get("/a/1").if_none_match("x")),
         (
+            400,
+            server.get("/a/1").if_none_match("x").field("Origin", OURS),
+        ),
+        (400, get("/a/1").without("host").field("Host", "not a host")),
+        (
             421,
             get("/a/1").without("host").field("Host", "evil.example"),
         ),
