@@ -1,11 +1,6 @@
 //! Whom the server believes to be (contract §3, line 1).
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-
-use tempfile::TempDir;
-
-use crate::harness::{Server, binary};
+use crate::harness::Server;
 
 fn get(host_lines: &str) -> String {
     format!("GET /a HTTP/1.1\r\n{host_lines}\r\n")
@@ -100,25 +95,4 @@ fn section_3_line_1_a_foreign_host_is_not_even_moved() {
         .without("host")
         .field("Host", "evil.example");
     refused.send().status(421).no_field("location");
-}
-
-#[test]
-fn section_11_open_mode_refuses_an_address_that_others_can_reach() {
-    let directory = TempDir::new().unwrap();
-    let mut process = Command::new(binary::path())
-        .args(["serve", "--listen", "0.0.0.0:0", "--data"])
-        .arg(directory.path().join("data"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut greeting = String::new();
-    let mut output = BufReader::new(process.stdout.take().unwrap());
-    output.read_line(&mut greeting).unwrap();
-    let _ = process.kill();
-    assert_eq!(greeting, "", "it serves");
-    let ended = process.wait_with_output().unwrap();
-    assert!(!ended.status.success());
-    let told = String::from_utf8(ended.stderr).unwrap();
-    assert!(told.contains("--open"), "{told}");
 }

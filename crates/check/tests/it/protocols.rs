@@ -339,30 +339,3 @@ fn rfc_9112_9_6_a_connection_that_will_close_says_so() {
         }
     }
 }
-
-#[test]
-fn section_3_a_stop_lets_a_save_finish_and_turns_new_ones_away() {
-    let mut server = Server::start();
-    let mut saving = server.connect();
-    saving.send(format!(
-        "PUT /a/1 HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
-        server.host()
-    ));
-    saving.read_any("PUT").status(100);
-    saving.send("[1");
-    server.signal(rustix::process::Signal::TERM);
-    // The signal takes a moment; until then requests are still answered.
-    let refused = loop {
-        let answer = server.get("/a").send();
-        if answer.code != 200 {
-            break answer;
-        }
-    };
-    refused.status(503).problem("unavailable");
-    refused.field("retry-after").parse::<u32>().unwrap();
-    saving.send("]");
-    saving.read("PUT").status(201);
-    assert!(server.wait().success());
-    server.start_again();
-    server.get("/a/1").send().status(200).is_body("[1]");
-}

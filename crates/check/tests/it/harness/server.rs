@@ -112,11 +112,6 @@ impl Server {
     /// SIGTERM, and waits until it has ended.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        self.wait()
-    }
-
-    /// Waits until it has ended by itself.
-    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.process.wait().unwrap()
     }
 
