@@ -9,11 +9,14 @@ use hyper::Request;
 use hyper::body::Incoming;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Availability, Circumstances, Policy};
-use matchbook_core::request::{self, Head};
+use matchbook_core::request::{self, Head, Method};
 use matchbook_store::Store;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::body::Body;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
+use crate::content::Content;
 use crate::cors::Cors;
 use crate::metrics::Metrics;
 use crate::routes;
@@ -110,11 +113,16 @@ impl<S: Store> App<S> {
             circumstances,
             id,
         };
-        let mut response = routes::route(self, &call, incoming, target).await;
-        let closes = doubt.is_some() || self.is_draining();
+        let mut content = Content::Unread(incoming);
+        let mut response = routes::route(self, &call, &mut content, target).await;
+        if method == Method::Head {
+            response = without_content(response);
+        }
+        let closes = parts.version < Version::HTTP_2
+            && (doubt.is_some() || self.is_draining() || !content.settle(&call.facts).await);
         let fields = response.headers_mut();
         fields.insert(REQUEST_ID, id_value(id));
-        if closes && parts.version < Version::HTTP_2 {
+        if closes {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.cors.add(fields, allowed_origin, preflight);
@@ -133,6 +141,23 @@ impl<S: Store> App<S> {
         }
         response.map(|body| OpenBody { body, open })
     }
+}
+
+/// What HEAD gets in place of GET's answer (RFC 9110 §9.3.2).
+fn without_content(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let body = match body {
+        Body::Empty | Body::Full(None) => Body::Empty,
+        Body::Full(Some(bytes)) => {
+            parts
+                .headers
+                .insert(header::CONTENT_LENGTH, bytes.len().into());
+            Body::Empty
+        }
+        // Of unknown length, so that none is announced.
+        Body::Stream(_) => Body::Stream(mpsc::channel(1).1),
+    };
+    Response::from_parts(parts, body)
 }
 
 /// A UUIDv7 (RFC 9562 §5.7). Guessing one gains nothing, so any random bits will do.
