@@ -26,6 +26,8 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
 mod observer;
 pub mod sqlite;
 
@@ -245,11 +247,13 @@ pub struct Scan {
 /// A piece of a collection.
 #[derive(Debug)]
 pub struct Page {
-    /// The items, in the order asked for.
+    /// The items, in the order asked for. There may be fewer than the limit, or none,
+    /// although more follow: an engine does not look at too many documents for one page.
     pub items: Vec<(DocumentPath, Arc<Document>)>,
     /// The place to go on after; `None` if nothing follows.
     pub next: Option<matchbook_core::query::Place>,
-    /// The state of the store that was read.
+    /// The state of the store that was read, or where the reading began, if it was too
+    /// long for one snapshot: what changed since is in the changes from there.
     pub position: Version,
     /// How many match in all, if that was asked for.
     pub count: Option<u64>,

@@ -112,10 +112,10 @@ impl std::error::Error for Fault {}
 /// ```
 pub fn check(text: &[u8]) -> Result<&str, Fault> {
     match std::str::from_utf8(text) {
-        Ok(valid) => Checker::run(text).map(|()| valid),
+        Ok(valid) => document(text).map(|()| valid),
         Err(error) => {
             let end = error.valid_up_to();
-            let before = Checker::run(text.get(..end).unwrap_or_default());
+            let before = document(text.get(..end).unwrap_or_default());
             let utf8 = Fault {
                 offset: end,
                 reason: Reason::Utf8,
@@ -128,10 +128,15 @@ pub fn check(text: &[u8]) -> Result<&str, Fault> {
     }
 }
 
+/// A position behind what was read, or why it cannot be read.
+///
+/// Positions go from function to function as values: kept in a field, each step would
+/// wait for the store of the last one.
+type Read = Result<usize, Fault>;
+
 struct Checker<'a> {
     text: &'a [u8],
-    at: usize,
-    /// Names of the objects around `at`, outermost first.
+    /// Names of the objects around the present position, outermost first.
     names: Vec<Name>,
 }
 
@@ -144,286 +149,261 @@ struct Name {
     length: usize,
 }
 
-type Checked = Result<(), Fault>;
+/// Room for the names of most documents, so that the stack need not grow.
+const USUAL_NAMES: usize = 64;
 
-impl<'a> Checker<'a> {
-    fn run(text: &'a [u8]) -> Checked {
-        let mut checker = Self {
-            text,
-            at: 0,
-            names: Vec::new(),
-        };
-        if text.starts_with(b"\xEF\xBB\xBF") {
-            return checker.fault(Reason::ByteOrderMark);
-        }
-        checker.space();
-        checker.value(0)?;
-        checker.space();
-        match checker.peek() {
-            None => Ok(()),
-            Some(_) => checker.fault(Reason::Trailing),
-        }
+fn document(text: &[u8]) -> Result<(), Fault> {
+    if text.starts_with(b"\xEF\xBB\xBF") {
+        return fault(text, 0, Reason::ByteOrderMark);
     }
-
-    #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
+    let mut checker = Checker {
+        text,
+        names: Vec::with_capacity(USUAL_NAMES),
+    };
+    let end = checker.value(space_end(text, 0), 0)?;
+    let end = space_end(text, end);
+    if end < text.len() {
+        return fault(text, end, Reason::Trailing);
     }
+    Ok(())
+}
 
-    #[inline]
-    fn space(&mut self) {
-        self.at = space_end(self.text, self.at);
-    }
-
-    /// A fault at the present byte; at the end of the text, that it ends.
-    #[cold]
-    fn fault<T>(&self, reason: Reason) -> Result<T, Fault> {
-        let ended = self.at >= self.text.len();
-        Err(Fault {
-            offset: self.at.min(self.text.len()),
-            reason: if ended { Reason::End } else { reason },
-        })
-    }
-
-    fn value(&mut self, depth: usize) -> Checked {
-        match self.peek() {
-            Some(b'"') => self.string().map(drop),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.literal(b"true"),
-            Some(b'f') => self.literal(b"false"),
-            Some(b'n') => self.literal(b"null"),
-            _ => self.fault(Reason::Value),
-        }
-    }
-
-    fn literal(&mut self, word: &[u8]) -> Checked {
-        for &letter in word {
-            if self.peek() != Some(letter) {
-                return self.fault(Reason::Value);
-            }
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Checked {
-        if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            return self.fault(Reason::Number);
-        }
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    fn number(&mut self) -> Checked {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-            if self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-                return self.fault(Reason::Number);
-            }
+/// A fault at this byte; at the end of the text, that it ends.
+#[cold]
+fn fault<T>(text: &[u8], at: usize, reason: Reason) -> Result<T, Fault> {
+    Err(Fault {
+        offset: at.min(text.len()),
+        reason: if at >= text.len() {
+            Reason::End
         } else {
-            self.digits()?;
+            reason
+        },
+    })
+}
+
+fn literal(text: &[u8], at: usize, word: &[u8]) -> Read {
+    let rest = text.get(at..).unwrap_or_default();
+    if rest.starts_with(word) {
+        return Ok(at + word.len());
+    }
+    let same = rest
+        .iter()
+        .zip(word)
+        .take_while(|(byte, letter)| byte == letter);
+    fault(text, at + same.count(), Reason::Value)
+}
+
+#[inline]
+fn is_digit(text: &[u8], at: usize) -> bool {
+    text.get(at).is_some_and(u8::is_ascii_digit)
+}
+
+#[inline]
+fn digits(text: &[u8], mut at: usize) -> Read {
+    if !is_digit(text, at) {
+        return fault(text, at, Reason::Number);
+    }
+    while is_digit(text, at) {
+        at += 1;
+    }
+    Ok(at)
+}
+
+fn number(text: &[u8], mut at: usize) -> Read {
+    if text.get(at) == Some(&b'-') {
+        at += 1;
+    }
+    if text.get(at) == Some(&b'0') {
+        at += 1;
+        if is_digit(text, at) {
+            return fault(text, at, Reason::Number);
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
+    } else {
+        at = digits(text, at)?;
+    }
+    if text.get(at) == Some(&b'.') {
+        at = digits(text, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = text.get(at) {
+            at += 1;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
+        at = digits(text, at)?;
+    }
+    Ok(at)
+}
+
+/// Reads the string whose opening quote is here.
+#[inline]
+fn string(text: &[u8], at: usize) -> Read {
+    let end = plain_end(text, at + 1);
+    match text.get(end) {
+        Some(b'"') => Ok(end + 1),
+        _ => escaped_rest(text, end),
+    }
+}
+
+/// Reads the rest of a string, from the first byte that does not stand for itself.
+fn escaped_rest(text: &[u8], mut at: usize) -> Read {
+    loop {
+        match text.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => at = plain_end(text, escape(text, at)?),
+            _ => return fault(text, at, Reason::Control),
+        }
+    }
+}
+
+fn escape(text: &[u8], at: usize) -> Read {
+    match text.get(at + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => return Ok(at + 2),
+        Some(b'u') => {}
+        _ => return fault(text, at + 1, Reason::Escape),
+    }
+    // `\u` and four digits.
+    let behind = at + 6;
+    match code_unit(text, at + 2)? {
+        0xD800..=0xDBFF if text.get(behind..behind + 2) == Some(b"\\u") => {
+            match code_unit(text, behind + 2)? {
+                0xDC00..=0xDFFF => Ok(behind + 6),
+                _ => fault(text, at, Reason::Surrogate),
             }
-            self.digits()?;
         }
-        Ok(())
+        0xD800..=0xDFFF => fault(text, at, Reason::Surrogate),
+        _ => Ok(behind),
+    }
+}
+
+/// The code unit that four digits spell.
+fn code_unit(text: &[u8], at: usize) -> Result<u32, Fault> {
+    let mut unit = 0;
+    for at in at..at + 4 {
+        let byte = text.get(at).copied().map(char::from);
+        match byte.and_then(|byte| byte.to_digit(16)) {
+            Some(digit) => unit = unit << 4 | digit,
+            None => return fault(text, at, Reason::Escape),
+        }
+    }
+    Ok(unit)
+}
+
+impl Checker<'_> {
+    fn value(&mut self, at: usize, depth: usize) -> Read {
+        let text = self.text;
+        match text.get(at) {
+            Some(b'"') => string(text, at),
+            Some(b'{') => self.object(at, depth),
+            Some(b'[') => self.array(at, depth),
+            Some(b'-' | b'0'..=b'9') => number(text, at),
+            Some(b't') => literal(text, at, b"true"),
+            Some(b'f') => literal(text, at, b"false"),
+            Some(b'n') => literal(text, at, b"null"),
+            _ => fault(text, at, Reason::Value),
+        }
     }
 
-    /// Reads a string, and says whether it has escapes.
-    #[inline]
-    fn string(&mut self) -> Result<bool, Fault> {
-        self.at = plain_end(self.text, self.at + 1);
-        if self.peek() == Some(b'"') {
-            self.at += 1;
-            return Ok(false);
-        }
-        self.escaped_rest()
-    }
-
-    fn escaped_rest(&mut self) -> Result<bool, Fault> {
-        loop {
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => self.escape()?,
-                _ => return self.fault(Reason::Control),
-            }
-            self.at = plain_end(self.text, self.at);
-        }
-        self.at += 1;
-        Ok(true)
-    }
-
-    fn escape(&mut self) -> Checked {
-        let begin = self.at;
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                return Ok(());
-            }
-            Some(b'u') => {}
-            _ => return self.fault(Reason::Escape),
-        }
-        let whole = match self.code_unit()? {
-            0xD800..=0xDBFF if self.text.get(self.at..self.at + 2) == Some(b"\\u") => {
-                self.at += 1;
-                matches!(self.code_unit()?, 0xDC00..=0xDFFF)
-            }
-            0xD800..=0xDFFF => false,
-            _ => true,
-        };
-        if whole {
-            return Ok(());
-        }
-        Err(Fault {
-            offset: begin,
-            reason: Reason::Surrogate,
-        })
-    }
-
-    /// The four digits behind the `u` that is here.
-    fn code_unit(&mut self) -> Result<u32, Fault> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            self.at += 1;
-            match self.peek().and_then(|byte| char::from(byte).to_digit(16)) {
-                Some(digit) => unit = unit << 4 | digit,
-                None => return self.fault(Reason::Escape),
-            }
-        }
-        self.at += 1;
-        Ok(unit)
-    }
-
-    fn array(&mut self, depth: usize) -> Checked {
+    fn array(&mut self, at: usize, depth: usize) -> Read {
+        let text = self.text;
         if depth >= JSON_DEPTH {
-            return self.fault(Reason::Depth);
+            return fault(text, at, Reason::Depth);
         }
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
+        let mut at = space_end(text, at + 1);
+        if text.get(at) == Some(&b']') {
+            return Ok(at + 1);
         }
         loop {
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return self.fault(Reason::ArrayEnd),
+            at = self.value(at, depth + 1)?;
+            at = space_end(text, at);
+            match text.get(at) {
+                Some(b',') => at = space_end(text, at + 1),
+                Some(b']') => return Ok(at + 1),
+                _ => return fault(text, at, Reason::ArrayEnd),
             }
-            self.space();
         }
-        self.at += 1;
-        Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Checked {
+    fn object(&mut self, at: usize, depth: usize) -> Read {
+        let text = self.text;
         if depth >= JSON_DEPTH {
-            return self.fault(Reason::Depth);
+            return fault(text, at, Reason::Depth);
         }
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
+        let mut at = space_end(text, at + 1);
+        if text.get(at) == Some(&b'}') {
+            return Ok(at + 1);
         }
         let outer = self.names.len();
         let mut filter = 0;
         loop {
-            self.name(outer, &mut filter)?;
-            self.space();
-            if self.peek() != Some(b':') {
-                return self.fault(Reason::Colon);
+            at = self.name(at, outer, &mut filter)?;
+            at = space_end(text, at);
+            if text.get(at) != Some(&b':') {
+                return fault(text, at, Reason::Colon);
             }
-            self.at += 1;
-            self.space();
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
+            at = self.value(space_end(text, at + 1), depth + 1)?;
+            at = space_end(text, at);
+            match text.get(at) {
+                Some(b',') => at = space_end(text, at + 1),
                 Some(b'}') => break,
-                _ => return self.fault(Reason::ObjectEnd),
+                _ => return fault(text, at, Reason::ObjectEnd),
             }
-            self.space();
         }
-        self.at += 1;
         if self.names.len() - outer > FEW_NAMES {
             self.all_differ(outer)?;
         }
         self.names.truncate(outer);
-        Ok(())
+        Ok(at + 1)
     }
 
     /// Reads a name, the next one of the object whose names begin at `outer`.
     #[inline]
-    fn name(&mut self, outer: usize, filter: &mut u64) -> Checked {
-        if self.peek() != Some(b'"') {
-            return self.fault(Reason::Name);
+    fn name(&mut self, at: usize, outer: usize, filter: &mut u64) -> Read {
+        let text = self.text;
+        if text.get(at) != Some(&b'"') {
+            return fault(text, at, Reason::Name);
         }
-        let quote = self.at;
-        let escaped = self.string()?;
-        let (start, length) = (quote + 1, self.at - quote - 2);
-        let mark = if escaped {
-            self.escaped_mark(quote)
+        let mut end = plain_end(text, at + 1);
+        let mark = if text.get(end) == Some(&b'"') {
+            mark(text, at + 1, end - at - 1)
         } else {
-            mark(self.text, start, length)
+            end = escaped_rest(text, end)? - 1;
+            escaped_mark(text.get(at..=end).unwrap_or_default())
         };
         let name = Name {
             mark,
-            start,
-            length,
+            start: at + 1,
+            length: end - at - 1,
         };
         let place = 1 << (mark >> 58);
         if *filter & place != 0 && self.names.len() - outer < FEW_NAMES {
-            let siblings = self.names.get(outer..).unwrap_or_default();
-            if siblings
-                .iter()
-                .any(|other| other.mark == mark && compare(self.text, other, &name).is_eq())
-            {
-                return duplicate(&name);
-            }
+            self.differs(outer, &name)?;
         }
         *filter |= place;
         self.names.push(name);
+        Ok(end + 1)
+    }
+
+    fn differs(&self, outer: usize, name: &Name) -> Result<(), Fault> {
+        let siblings = self.names.get(outer..).unwrap_or_default();
+        if siblings.iter().any(|other| is_twin(self.text, other, name)) {
+            return duplicate(name);
+        }
         Ok(())
     }
 
     #[cold]
-    fn escaped_mark(&self, quote: usize) -> u64 {
-        let raw = self.text.get(quote..self.at).unwrap_or_default();
-        let name = text::unescape(std::str::from_utf8(raw).unwrap_or_default());
-        mark(name.as_bytes(), 0, name.len())
-    }
-
-    #[cold]
-    fn all_differ(&mut self, outer: usize) -> Checked {
+    fn all_differ(&mut self, outer: usize) -> Result<(), Fault> {
         let text = self.text;
         let names = self.names.get_mut(outer..).unwrap_or_default();
-        let order = |a: &Name, b: &Name| {
+        names.sort_unstable_by_key(|name| name.mark);
+        if names.array_windows().all(|[a, b]| a.mark != b.mark) {
+            return Ok(());
+        }
+        names.sort_unstable_by(|a, b| {
             let by_mark = a.mark.cmp(&b.mark);
             by_mark.then_with(|| compare(text, a, b).then(a.start.cmp(&b.start)))
-        };
-        names.sort_unstable_by(order);
-        let twins = names
-            .array_windows()
-            .filter(|[a, b]| a.mark == b.mark && compare(text, a, b).is_eq());
+        });
+        let twins = names.array_windows().filter(|[a, b]| is_twin(text, a, b));
         match twins.map(|[_, later]| later).min_by_key(|name| name.start) {
             Some(later) => duplicate(later),
             None => Ok(()),
@@ -431,8 +411,18 @@ impl<'a> Checker<'a> {
     }
 }
 
+fn is_twin(text: &[u8], a: &Name, b: &Name) -> bool {
+    a.mark == b.mark && compare(text, a, b).is_eq()
+}
+
 #[cold]
-fn duplicate(name: &Name) -> Checked {
+fn escaped_mark(raw: &[u8]) -> u64 {
+    let name = text::unescape(std::str::from_utf8(raw).unwrap_or_default());
+    mark(name.as_bytes(), 0, name.len())
+}
+
+#[cold]
+fn duplicate(name: &Name) -> Result<(), Fault> {
     Err(Fault {
         offset: name.start - 1,
         reason: Reason::Duplicate,

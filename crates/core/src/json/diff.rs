@@ -21,10 +21,11 @@ use crate::limits::JSON_DEPTH;
 ///
 /// ```
 /// use matchbook_core::json::diff;
-/// let patch = diff(r#"{"a":[1,2,3],"b":1}"#, r#"{"b":1.0,"a":[1,3]}"#);
+/// let before = r#"{"title":"Notes of the first meeting","lines":["a","b","c"],"n":1}"#;
+/// let after = r#"{"n":1.0,"title":"Notes of the first meeting","lines":["a","c"]}"#;
 /// assert_eq!(
-///     patch,
-///     r#"[{"op":"remove","path":"/a/1"},{"op":"replace","path":"/b","value":1.0}]"#,
+///     diff(before, after),
+///     r#"[{"op":"replace","path":"/n","value":1.0},{"op":"remove","path":"/lines/1"}]"#,
 /// );
 /// ```
 #[must_use]
@@ -173,7 +174,8 @@ impl Differ {
         for step in steps {
             match step {
                 Step::Keep => {
-                    (old.next(), new.next());
+                    old.next();
+                    new.next();
                     index += 1;
                 }
                 Step::Change => {

@@ -53,7 +53,7 @@ fn merge_value<'a>(
     depth: usize,
 ) {
     if !scan::is_object(patch) || depth == 0 {
-        node.set(Node::new(patch));
+        node.spell(patch);
         return;
     }
     if !node.is_object() {

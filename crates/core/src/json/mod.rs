@@ -17,10 +17,14 @@ mod merge;
 pub mod number;
 mod patch;
 mod pointer;
+#[cfg(test)]
+mod samples;
 mod scan;
 pub mod select;
 pub mod text;
 mod tree;
+#[cfg(test)]
+mod vectors;
 
 pub use apply::{ApplyFault, ApplyFaultKind};
 pub use check::{Fault, Reason, check};

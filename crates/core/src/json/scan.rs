@@ -34,15 +34,23 @@ pub(super) fn plain_end(text: &[u8], mut at: usize) -> usize {
 
 /// Where the white space that begins here ends.
 #[inline]
-pub(super) fn space_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(&byte) = text.get(at) {
-        if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-            break;
-        }
+pub(super) fn space_end(text: &[u8], at: usize) -> usize {
+    match text.get(at) {
+        Some(0..=b' ') => long_space_end(text, at),
+        _ => at,
+    }
+}
+
+fn long_space_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
         // Indentation comes in runs of spaces.
-        while let Some(b"        ") = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-            at += 8;
+        while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+            let others = u64::from_le_bytes(*word) ^ (ONES * 0x20);
+            at += (others.trailing_zeros() / 8) as usize;
+            if others != 0 {
+                break;
+            }
         }
     }
     at
@@ -211,6 +219,9 @@ impl<'a> Entry<'a> {
 
 /// The name in a label: from its first quote to its last.
 pub(super) fn name_of(label: &str) -> &str {
+    if let Some(name) = label.strip_suffix(':').filter(|name| name.ends_with('"')) {
+        return name;
+    }
     let end = label.rfind('"').map_or(0, |at| at + 1);
     label.get(..end).unwrap_or_default()
 }

@@ -30,6 +30,14 @@ const UNKNOWN: u8 = u8::MAX;
 /// fast as looking it up.
 const REMEMBERED_BYTES: usize = 1_024;
 
+/// A text so many times as long as another one, and so many bytes longer, is not
+/// compared with it for the sake of its layout: a patch with many short values must not
+/// read a long text for each of them.
+pub(super) const PADDED_TIMES: usize = 8;
+
+/// See [`PADDED_TIMES`]; what an operation reads anyway.
+pub(super) const PADDED_BYTES: usize = 4_096;
+
 /// A cached height, forgotten when something below changes.
 #[derive(Clone, Debug)]
 struct Height(Cell<u8>);
@@ -138,15 +146,15 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Takes another value, unless that is spelled alike but for white space: then
-    /// nothing changes, so that the layout stays too.
-    pub(super) fn set(&mut self, value: Self) {
-        let alike = match (self.as_text(), value.as_text()) {
-            (Some(old), Some(new)) => scan::same_tokens(old, new),
-            _ => false,
+    /// Takes the value that a patch spells, unless it is spelled alike already but for
+    /// white space: then nothing changes, so that the layout stays too.
+    pub(super) fn spell(&mut self, value: &'a str) {
+        let alike = |old: &str| {
+            let padded = old.len() > PADDED_BYTES + PADDED_TIMES * value.len();
+            !padded && scan::same_tokens(old, value)
         };
-        if !alike {
-            *self = value;
+        if !self.as_text().is_some_and(alike) {
+            *self = Self::new(value);
         }
     }
 
@@ -215,7 +223,9 @@ impl<'a> Tree<'a> {
     /// Takes a document's text.
     pub(super) fn new(document: &'a str, expansions: Expansions<'a>) -> Self {
         let value = scan::trim(document);
-        let (lead, after) = document.split_once(value).unwrap_or_default();
+        let begin = scan::space_end(document.as_bytes(), 0);
+        let (lead, rest) = document.split_at_checked(begin).unwrap_or_default();
+        let after = rest.get(value.len()..).unwrap_or_default();
         Self {
             lead,
             root: Node::new(value),

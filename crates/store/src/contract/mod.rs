@@ -9,6 +9,7 @@
 
 mod commits;
 mod epochs;
+mod lists;
 mod log;
 mod reads;
 
@@ -25,6 +26,7 @@ use crate::{Batch, CommitError, Document, Effect, OperationId, Store, Write};
 
 pub use commits::*;
 pub use epochs::*;
+pub use lists::*;
 pub use log::*;
 pub use reads::*;
 
@@ -73,6 +75,9 @@ macro_rules! contract_suite {
             a_batch_is_seen_whole
             collections_are_those_with_members
             touched_moves_with_each_write_to_the_collection
+            pages_join_to_the_whole_list
+            a_page_tells_documents_position_and_count
+            a_page_is_bounded_in_bytes
         }
     };
     (@each $engine:expr; $($case:ident)*) => {
@@ -104,7 +109,7 @@ fn collection(text: &str) -> CollectionPath {
     CollectionPath::parse(text).unwrap()
 }
 
-fn put(name: &str, expected: Option<Version>, body: impl Into<Bytes>) -> Write {
+pub(crate) fn put(name: &str, expected: Option<Version>, body: impl Into<Bytes>) -> Write {
     Write {
         path: path(name),
         expected: expected.map(|version| version.revision),
@@ -124,7 +129,7 @@ fn delete(name: &str, expected: Version) -> Write {
     }
 }
 
-fn batch(writes: Vec<Write>) -> Batch {
+pub(crate) fn batch(writes: Vec<Write>) -> Batch {
     Batch {
         at: Timestamp::from_millis(1_700_000_000_123),
         principal: Some("ada".into()),
@@ -132,23 +137,23 @@ fn batch(writes: Vec<Write>) -> Batch {
     }
 }
 
-fn operation() -> OperationId {
+pub(crate) fn operation() -> OperationId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     OperationId(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)) << 64 | 7)
 }
 
 /// Commits one write, which must apply.
-async fn write(store: &impl Store, write: Write) -> Version {
+pub(crate) async fn write(store: &impl Store, write: Write) -> Version {
     try_write(store, write).await.unwrap()
 }
 
-async fn try_write(store: &impl Store, write: Write) -> Result<Version, CommitError> {
+pub(crate) async fn try_write(store: &impl Store, write: Write) -> Result<Version, CommitError> {
     let versions = store.commit(operation(), batch(vec![write])).await?;
     assert_eq!(versions.len(), 1);
     Ok(versions[0])
 }
 
-async fn load(store: &impl Store, name: &str) -> Option<Arc<Document>> {
+pub(crate) async fn load(store: &impl Store, name: &str) -> Option<Arc<Document>> {
     store.load(&path(name), Revision::ZERO).await.unwrap()
 }
 

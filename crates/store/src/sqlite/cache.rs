@@ -126,3 +126,154 @@ impl DocumentCache {
         Some(slot.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use matchbook_core::clock::Timestamp;
+    use matchbook_core::tag::{Epoch, Revision, Version};
+
+    use super::*;
+    use crate::Derived;
+
+    fn document(revision: u64, bytes: usize) -> Arc<Document> {
+        Arc::new(Document {
+            version: Version {
+                epoch: Epoch::from_bits(0),
+                revision: Revision::new(revision).unwrap(),
+            },
+            modified: Timestamp::from_millis(0),
+            content_type: "application/json".into(),
+            body: vec![b'x'; bytes].into(),
+            derived: Derived::default(),
+        })
+    }
+
+    fn path(name: &str) -> DocumentPath {
+        DocumentPath::parse(name).unwrap()
+    }
+
+    /// What happens to one document: the database and the cache in front of it.
+    struct World {
+        cache: DocumentCache,
+        path: DocumentPath,
+        /// The revision in the database; 0 if the document does not exist.
+        database: u64,
+        /// The last that was acknowledged.
+        acknowledged: u64,
+    }
+
+    /// A reader that missed, between its steps.
+    #[derive(Clone, Copy, Default)]
+    struct Reader {
+        generation: Option<Generation>,
+        found: Option<u64>,
+        done: bool,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                cache: DocumentCache::new(1_024 * 1_024),
+                path: path("/c/1"),
+                database: 1,
+                acknowledged: 1,
+            }
+        }
+
+        /// Commits revision 2, then deletes by 3, then makes 4.
+        fn writer_step(&mut self, step: usize) {
+            let revision = 2 + step as u64 / 2;
+            let exists = revision != 3;
+            if step.is_multiple_of(2) {
+                self.database = if exists { revision } else { 0 };
+            } else {
+                let made = exists.then(|| document(revision, 10));
+                self.cache.write(&self.path, made.as_ref());
+                self.acknowledged = self.database;
+            }
+        }
+
+        fn reader_step(&self, reader: &mut Reader) {
+            match (reader.generation, reader.found) {
+                (None, _) => reader.generation = Some(self.cache.generation(&self.path)),
+                (Some(_), None) => reader.found = Some(self.database),
+                (Some(generation), Some(found)) => {
+                    if found > 0 {
+                        self.cache.add(&self.path, generation, &document(found, 10));
+                    }
+                    reader.done = true;
+                }
+            }
+        }
+
+        fn check(&self, order: &[usize]) {
+            if let Some(held) = self.cache.get(&self.path) {
+                let revision = held.version.revision.get();
+                assert!(
+                    revision == self.acknowledged || revision == self.database,
+                    "{revision} is held, {} is acknowledged, after {order:?}",
+                    self.acknowledged
+                );
+            }
+        }
+    }
+
+    const WRITER_STEPS: usize = 6;
+    const READER_STEPS: usize = 3;
+
+    /// Every order of the steps of the writer (0) and two readers (1 and 2).
+    fn orders(left: [usize; 3], order: &mut Vec<usize>, visit: &mut impl FnMut(&[usize])) {
+        if left == [0; 3] {
+            return visit(order);
+        }
+        for (actor, steps) in left.into_iter().enumerate() {
+            if steps > 0 {
+                let mut left = left;
+                left[actor] -= 1;
+                order.push(actor);
+                orders(left, order, visit);
+                order.pop();
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_older_than_what_was_acknowledged_is_held_in_any_order_of_steps() {
+        let mut tried = 0;
+        let steps = [WRITER_STEPS, READER_STEPS, READER_STEPS];
+        orders(steps, &mut Vec::new(), &mut |order| {
+            let mut world = World::new();
+            let mut readers = [Reader::default(); 2];
+            let mut written = 0;
+            for (at, actor) in order.iter().enumerate() {
+                match actor {
+                    0 => {
+                        world.writer_step(written);
+                        written += 1;
+                    }
+                    reader => world.reader_step(&mut readers[reader - 1]),
+                }
+                world.check(&order[..=at]);
+            }
+            assert!(readers.iter().all(|reader| reader.done));
+            tried += 1;
+        });
+        assert_eq!(tried, 18_480);
+    }
+
+    #[test]
+    fn what_is_too_large_takes_the_place_of_nothing_but_itself() {
+        let cache = DocumentCache::new(256 * 1_024);
+        let (small, grown) = (path("/c/small"), path("/c/grown"));
+        cache.write(&small, Some(&document(1, 10)));
+        cache.write(&grown, Some(&document(2, 10)));
+        cache.write(&grown, Some(&document(3, 200 * 1_024)));
+        assert!(cache.get(&grown).is_none(), "the older version is gone");
+        assert!(cache.get(&small).is_some());
+        for number in 0..10_000 {
+            let name = path(&format!("/c/{number}"));
+            cache.write(&name, Some(&document(4, 1_000)));
+        }
+        assert!(cache.documents.weight() <= 256 * 1_024);
+    }
+}

@@ -8,7 +8,7 @@
 //! starts the log over.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -19,6 +19,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
 
+use super::connection::{self, BUSY_WAIT};
 use super::shared::Shared;
 
 /// Pages of the log after which it is copied: 16 MiB. Larger copies each page less
@@ -52,7 +53,7 @@ impl WalKeeper {
         database: &Path,
         shared: &Arc<Shared>,
     ) -> io::Result<(Self, JoinHandle<()>)> {
-        let connection = super::connection::checkpointer(database).map_err(io::Error::other)?;
+        let connection = connection::checkpointer(database).map_err(io::Error::other)?;
         let pages = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&pages);
         let count = move |_: &mut Wal, pages| {
@@ -94,11 +95,10 @@ impl WalKeeper {
 
     fn restart(&self, connection: &Connection, shared: &Shared) {
         let began = Instant::now();
-        let usual = Duration::from_secs(2);
         let restarted = connection
             .busy_timeout(RESTART_WAIT)
             .and_then(|()| connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::RESTART));
-        let reset = connection.busy_timeout(usual);
+        let reset = connection.busy_timeout(BUSY_WAIT);
         match restarted.and_then(|copied| reset.map(|()| copied)) {
             Ok((_, copied)) => {
                 self.pages.store(0, Ordering::Relaxed);
@@ -115,7 +115,7 @@ struct Copier {
     connection: Connection,
     finish: Arc<AtomicBool>,
     shared: Arc<Shared>,
-    database: std::path::PathBuf,
+    database: PathBuf,
 }
 
 impl Copier {

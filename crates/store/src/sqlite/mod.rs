@@ -5,6 +5,7 @@
 //! (`cache`) stands in front. The file's format is in `schema`.
 
 mod apply;
+mod backup;
 mod cache;
 mod checkpoint;
 mod connection;
@@ -12,9 +13,11 @@ mod directory;
 mod error;
 mod history;
 mod open;
+mod page;
 mod read;
 mod readers;
 mod row;
+mod scan;
 mod schema;
 mod shared;
 #[cfg(test)]
@@ -35,6 +38,7 @@ use crate::{
     Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan,
     Status, Store,
 };
+pub use backup::{BackedUp, backup, restore};
 use directory::Directory;
 pub use error::OpenError;
 use readers::Readers;
@@ -51,6 +55,9 @@ pub struct Options {
     pub point_readers: usize,
     /// Threads that read lists and the log.
     pub scan_readers: usize,
+    /// How large the database may become, without its write-ahead log. Then the disk
+    /// counts as full; `None` leaves it to the disk.
+    pub max_bytes: Option<u64>,
 }
 
 impl Default for Options {
@@ -59,6 +66,7 @@ impl Default for Options {
             cache_bytes: 64 * 1_024 * 1_024,
             point_readers: 2,
             scan_readers: 2,
+            max_bytes: None,
         }
     }
 }
@@ -162,7 +170,11 @@ impl Store for SqliteStore {
 
     async fn scan(&self, scan: Scan) -> Result<Page, ReadError> {
         self.shared.reached(scan.at_least).await?;
-        Err(ReadError::Failed("lists cannot be read yet".to_owned()))
+        let shared = Arc::clone(&self.shared);
+        let work = move |connection: &_| scan::page(connection, &shared, &scan);
+        let read = self.scans.read(work).await?;
+        self.shared.reached(read.position).await?;
+        Ok(read.found)
     }
 
     async fn collections(

@@ -16,7 +16,7 @@ use super::error::OpenError;
 use super::history::History;
 use super::readers::Readers;
 use super::row::{number, revision};
-use super::schema::{self, FORMAT, Identity};
+use super::schema;
 use super::shared::Shared;
 use super::writer::{QUEUE, Writer};
 use super::{Options, SqliteStore, connection};
@@ -49,6 +49,10 @@ impl SqliteStore {
         let fail = |error: rusqlite::Error| OpenError::from_sqlite(&database, &error);
         let mut writer = connection::writer(&database).map_err(fail)?;
         check_format(&mut writer, &database)?;
+        connection::recover(&writer).map_err(fail)?;
+        if let Some(bytes) = options.max_bytes {
+            connection::limit(&writer, bytes).map_err(fail)?;
+        }
         let opening = begin_epoch(&mut writer).map_err(fail)?;
         let history = History::new(opening.epochs).ok_or_else(|| OpenError::Damaged {
             file: database.clone(),
@@ -98,21 +102,14 @@ fn check_sqlite() -> Result<(), OpenError> {
 /// Refuses what is no store of this format; makes an empty file one.
 fn check_format(writer: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let fail = |error: rusqlite::Error| OpenError::from_sqlite(file, &error);
-    match schema::identify(writer).map_err(fail)? {
-        Identity::Store(FORMAT) => Ok(()),
-        Identity::Store(found) => Err(OpenError::UnknownFormat {
-            file: file.to_owned(),
-            found,
-        }),
-        Identity::Foreign => Err(OpenError::NotAStore {
-            file: file.to_owned(),
-        }),
-        Identity::Empty => {
-            connection::prepare_file(writer).map_err(fail)?;
-            let creation = random_epoch().map_err(|error| OpenError::from_io(file, &error))?;
-            schema::create(writer, creation.as_str()).map_err(fail)
-        }
+    let ours = schema::identify(writer).map_err(fail)?.is_ours(file)?;
+    // A backup is not in this mode until it is opened.
+    connection::prepare_file(writer).map_err(fail)?;
+    if !ours {
+        let creation = random_epoch().map_err(|error| OpenError::from_io(file, &error))?;
+        schema::create(writer, creation.as_str()).map_err(fail)?;
     }
+    Ok(())
 }
 
 struct Opening {

@@ -179,7 +179,7 @@ pub(super) fn prepared<'c>(
 }
 
 /// The first row of a result, if it has one.
-fn one<T>(
+pub(super) fn one<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,

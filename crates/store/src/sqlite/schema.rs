@@ -25,7 +25,11 @@
 //! With 1 and 4 no version is ever given twice, not even by a copy of the file that is
 //! put back after more was written.
 
+use std::path::Path;
+
 use rusqlite::Connection;
+
+use super::error::OpenError;
 
 /// `application_id` of the file's header: `Mbk1`. Lets `file` and this program tell
 /// it from other SQLite databases.
@@ -80,6 +84,22 @@ pub(super) enum Identity {
     Store(i32),
     /// A database of something else.
     Foreign,
+}
+
+impl Identity {
+    /// Whether it is a store of our format; not if nothing was written yet.
+    pub(super) fn is_ours(self, file: &Path) -> Result<bool, OpenError> {
+        let file = || file.to_owned();
+        match self {
+            Self::Store(FORMAT) => Ok(true),
+            Self::Empty => Ok(false),
+            Self::Store(found) => Err(OpenError::UnknownFormat {
+                file: file(),
+                found,
+            }),
+            Self::Foreign => Err(OpenError::NotAStore { file: file() }),
+        }
+    }
 }
 
 /// Reads what the file is.

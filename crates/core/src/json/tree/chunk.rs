@@ -93,15 +93,15 @@ impl<'a> Chunk<'a> {
     }
 
     /// The entries, to be edited.
-    pub(super) fn open(&mut self, labelled: bool) -> &mut Vec<Slot<'a>> {
+    pub(super) fn open(&mut self, labelled: bool) -> Option<&mut Vec<Slot<'a>>> {
         self.height.forget();
         if let Run::Text(text, _) = self.run {
             let slots = Entries::joined(text, labelled).map(Slot::from).collect();
             self.run = Run::Open(Rc::new(slots));
         }
         match &mut self.run {
-            Run::Open(slots) => Rc::make_mut(slots),
-            Run::Text(..) => unreachable!("opened above"),
+            Run::Open(slots) => Some(Rc::make_mut(slots)),
+            Run::Text(..) => None,
         }
     }
 

@@ -12,8 +12,13 @@ use crate::json::pointer::array_index;
 use crate::json::scan::{self, Entries};
 use crate::json::text;
 
-/// Entries in a chunk. A container with no more is expanded at once.
-const CHUNK_ENTRIES: usize = 128;
+/// Members in a chunk, which are searched one after the other; and the entries of a
+/// container that is expanded at once.
+const MEMBERS: usize = 128;
+
+/// Elements in a chunk: about the root of the two million that the largest document
+/// holds, since an edit walks along the chunks and then shifts the elements of one.
+const ELEMENTS: usize = 512;
 
 /// Bytes after which a chunk of a wide container ends, to bound the cost of expanding
 /// one.
@@ -49,11 +54,7 @@ impl<'a> Container<'a> {
         }
         let inner = scan::inside(text);
         let mut entries = Entries::of(text);
-        let slots: Vec<Slot<'a>> = entries
-            .by_ref()
-            .take(CHUNK_ENTRIES)
-            .map(Slot::from)
-            .collect();
+        let slots: Vec<Slot<'a>> = entries.by_ref().take(MEMBERS).map(Slot::from).collect();
         let mut container = Self {
             labelled,
             blank: if slots.is_empty() { inner } else { "" },
@@ -75,10 +76,11 @@ impl<'a> Container<'a> {
     /// them.
     fn cut(&mut self, inner: &'a str, mut entries: Entries<'a>, first: usize) {
         let mut texts = Vec::new();
+        let most = if self.labelled { MEMBERS } else { ELEMENTS };
         let (mut from, mut pending) = (0, first);
         loop {
             let to = entries.reached();
-            if pending >= CHUNK_ENTRIES || to - from >= CHUNK_BYTES || entries.is_done() {
+            if pending >= most || to - from >= CHUNK_BYTES || entries.is_done() {
                 let text = inner.get(from..to).unwrap_or_default();
                 self.chunks.push(Chunk::unopened(text, pending));
                 texts.push(text);
@@ -145,7 +147,12 @@ impl<'a> Container<'a> {
 
     fn place_in(&mut self, chunk: usize, name: &str) -> Option<Place> {
         let slots = self.slots(chunk)?;
-        let at = slots.iter().position(|slot| text::is(slot.name(), name))?;
+        let named = |slot: &Slot<'_>| {
+            let spelled = slot.name();
+            let long_enough = spelled.len() >= name.len() + 2;
+            long_enough && text::is(spelled, name)
+        };
+        let at = slots.iter().position(named)?;
         Some(Place { chunk, at })
     }
 
@@ -169,7 +176,7 @@ impl<'a> Container<'a> {
     fn slots(&mut self, chunk: usize) -> Option<&mut Vec<Slot<'a>>> {
         self.height.forget();
         let labelled = self.labelled;
-        Some(self.chunks.get_mut(chunk)?.open(labelled))
+        self.chunks.get_mut(chunk)?.open(labelled)
     }
 
     fn slot(&mut self, place: Place) -> Option<&mut Slot<'a>> {
@@ -254,8 +261,8 @@ impl<'a> Container<'a> {
         self.count += 1;
         let slots = self.slots(place.chunk)?;
         slots.insert(place.at, slot);
-        if slots.len() > 2 * CHUNK_ENTRIES {
-            let upper = slots.split_off(CHUNK_ENTRIES);
+        if slots.len() > 2 * ELEMENTS {
+            let upper = slots.split_off(ELEMENTS);
             self.chunks.insert(place.chunk + 1, Chunk::opened(upper));
         }
         Some(())
@@ -291,7 +298,7 @@ impl<'a> Container<'a> {
         if self
             .chunks
             .get(chunk)
-            .is_none_or(|last| last.len() >= CHUNK_ENTRIES)
+            .is_none_or(|last| last.len() >= MEMBERS)
         {
             self.chunks.push(Chunk::opened(Vec::new()));
             chunk = self.chunks.len() - 1;

@@ -4,11 +4,17 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use matchbook_core::clock::Timestamp;
+use matchbook_core::name::DocumentPath;
+use matchbook_core::tag::{Revision, Version};
 use tempfile::TempDir;
 
-use super::{Options, SqliteStore};
-use crate::Unobserved;
+use super::{OpenError, Options, SqliteStore};
 use crate::contract::Engine;
+use crate::{Batch, CommitError, Effect, OperationId, ReadError, Store, Unobserved, Write};
+
+mod faults;
+mod files;
 
 /// The engine with a cache of this many bytes.
 struct Sqlite {
@@ -56,4 +62,60 @@ mod nearly_without_a_cache {
     crate::contract_suite!(super::Sqlite {
         cache_bytes: 16 * 1_024
     });
+}
+
+fn open(directory: &Path) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(directory, Options::default(), Arc::new(Unobserved))
+}
+
+/// Waits for one operation from a test that is not asynchronous.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn path(name: &str) -> DocumentPath {
+    DocumentPath::parse(name).unwrap()
+}
+
+fn put(name: &str, expected: Option<Version>, body: &str) -> Batch {
+    Batch {
+        at: Timestamp::from_millis(1),
+        principal: None,
+        writes: vec![Write {
+            path: path(name),
+            expected: expected.map(|version| version.revision),
+            effect: Effect::Put {
+                content_type: "application/json".into(),
+                body: body.to_owned().into(),
+                patch: None,
+            },
+        }],
+    }
+}
+
+fn try_write(
+    store: &SqliteStore,
+    name: &str,
+    expected: Option<Version>,
+    body: &str,
+) -> Result<Version, CommitError> {
+    let versions = wait(store.commit(OperationId(1), put(name, expected, body)))?;
+    Ok(versions[0])
+}
+
+fn write(store: &SqliteStore, name: &str, expected: Option<Version>, body: &str) -> Version {
+    try_write(store, name, expected, body).unwrap()
+}
+
+fn try_read(store: &SqliteStore, name: &str) -> Result<Option<String>, ReadError> {
+    let document = wait(store.load(&path(name), Revision::ZERO))?;
+    Ok(document.map(|document| String::from_utf8(document.body.to_vec()).unwrap()))
+}
+
+fn read(store: &SqliteStore, name: &str) -> Option<String> {
+    try_read(store, name).unwrap()
 }

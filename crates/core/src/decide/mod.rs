@@ -648,3 +648,6 @@ impl Opaque {
         std::str::from_utf8(written).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! What a server can be told, where it can be told, and what it then runs with.
+//!
+//! One table, at `settings!` below, drives everything: the flags of
+//! `matchbook serve`, the environment variables, the keys of the TOML file, the help,
+//! what `matchbook config` prints, and the typed [`Settings`] that the server takes.
+//! A flag beats the environment, that beats the file, and that beats the default.
+
+mod layers;
+mod value;
+
+pub use layers::{ConfigError, Layers, Resolved, Source};
+pub use value::{HostName, Kind, LogFormat, Origin};
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use value::Value;
+
+/// One line of the table: a thing that can be set.
+#[derive(Debug)]
+pub struct Setting {
+    /// The key in the file, such as `cors_origin`.
+    pub key: &'static str,
+    /// What the value is called in the help, such as `DIR`.
+    pub value_name: &'static str,
+    /// The default as text; empty means 'not set' or 'none'.
+    pub default: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+    /// How it is written.
+    pub kind: Kind,
+}
+
+impl Setting {
+    /// The flag without its dashes, such as `cors-origin`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The environment variable, such as `MATCHBOOK_CORS_ORIGIN`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("MATCHBOOK_{}", self.key.to_ascii_uppercase())
+    }
+}
+
+macro_rules! settings {
+    ($( $(#[doc = $help:literal])+ $key:ident: $type:ty = $value_name:literal, $default:literal; )+) => {
+        /// Everything that `matchbook serve` runs with.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $( $(#[doc = $help])+ pub $key: $type, )+
+        }
+
+        /// The table of settings, in the order of the help.
+        pub const TABLE: &[Setting] = &[
+            $( Setting {
+                key: stringify!($key),
+                value_name: $value_name,
+                default: $default,
+                help: concat!($($help),+),
+                kind: <$type as Value>::KIND,
+            }, )+
+        ];
+
+        impl Settings {
+            fn read(
+                mut texts_of: impl FnMut(&'static str) -> Texts,
+            ) -> Result<Self, (&'static str, String)> {
+                Ok(Self {
+                    $( $key: <$type as Value>::read(&texts_of(stringify!($key)))
+                        .map_err(|fault| (stringify!($key), fault))?, )+
+                })
+            }
+        }
+    };
+}
+
+/// The texts given for one setting: none, one, or several for a list.
+type Texts = Vec<String>;
+
+settings! {
+    /// Directory that holds the data. It is made if it is not there.
+    data: PathBuf = "DIR", "./matchbook-data";
+    /// Address and port to listen on. Port 0 takes any free port.
+    listen: SocketAddr = "ADDR", "127.0.0.1:2040";
+    /// Allow an address that other machines can reach although no authentication is configured.
+    open: bool = "BOOL", "false";
+    /// Another name that clients may use in `Host`, besides loopback ones. Repeatable.
+    host: Vec<HostName> = "NAME", "";
+    /// Origin whose pages may call this server from a browser, such as `https://app.example`. Repeatable.
+    cors_origin: Vec<Origin> = "ORIGIN", "";
+    /// Certificate chain in PEM: serve HTTPS. Needs --tls-key.
+    tls_cert: Option<PathBuf> = "FILE", "";
+    /// Private key in PEM of the certificate.
+    tls_key: Option<PathBuf> = "FILE", "";
+    /// How log lines are written: `human` or `json`.
+    log: LogFormat = "FORMAT", "human";
+    /// Log a line for each request.
+    access_log: bool = "BOOL", "false";
+    /// Most connections at a time; more wait to be accepted.
+    max_connections: NonZeroUsize = "N", "10000";
+    /// Longest that a stop waits for requests in flight, in seconds.
+    drain_seconds: u64 = "N", "10";
+    /// Memory for recently used documents, in MiB.
+    cache_mib: u64 = "N", "64";
+    /// Largest document, in bytes.
+    max_document_bytes: NonZeroUsize = "N", "4194304";
+}
+
+impl Settings {
+    /// What one setting alone cannot tell.
+    fn check(&self) -> Result<(), String> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err("tls_cert is set, but tls_key is not".to_owned()),
+            (None, Some(_)) => return Err("tls_key is set, but tls_cert is not".to_owned()),
+            _ => {}
+        }
+        if !self.open && !self.listen.ip().is_loopback() {
+            return Err(format!(
+                "anyone who can reach {} could read and write everything, because no \
+                 authentication is configured; listen on 127.0.0.1, or add --open if that is meant",
+                self.listen
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let texts_of = |key| {
+            let default = TABLE.iter().find(|setting| setting.key == key);
+            default.map_or_else(Vec::new, layers::default_texts)
+        };
+        match Self::read(texts_of) {
+            Ok(settings) => settings,
+            // The table's defaults are constants, and a test reads them all.
+            Err((key, fault)) => unreachable!("default of {key}: {fault}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_be_read_and_are_safe() {
+        let settings = Settings::default();
+        assert_eq!(settings.data, PathBuf::from("./matchbook-data"));
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:2040");
+        assert_eq!(settings.tls_cert, None);
+        assert!(settings.host.is_empty() && settings.cors_origin.is_empty());
+        assert_eq!(
+            settings.max_document_bytes.get(),
+            matchbook_core::limits::DOCUMENT_BYTES
+        );
+        assert_eq!(settings.check(), Ok(()));
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_refused() {
+        let lone_cert = Settings {
+            tls_cert: Some("a.pem".into()),
+            ..Settings::default()
+        };
+        assert!(lone_cert.check().is_err_and(|why| why.contains("tls_key")));
+        let reachable = Settings {
+            listen: "0.0.0.0:2040".parse().unwrap(),
+            ..Settings::default()
+        };
+        assert!(reachable.check().is_err_and(|why| why.contains("--open")));
+        let meant = Settings {
+            open: true,
+            ..reachable
+        };
+        assert_eq!(meant.check(), Ok(()));
+    }
+}
