@@ -100,7 +100,7 @@ settings! {
     log: LogFormat = "FORMAT", "human";
     /// Log a line for each request.
     access_log: bool = "BOOL", "false";
-    /// Most connections at a time; more wait to be accepted.
+    /// Most connections at a time; more are answered 503 and closed.
     max_connections: NonZeroUsize = "N", "10000";
     /// Longest that a stop waits for requests in flight, in seconds.
     drain_seconds: u64 = "N", "10";

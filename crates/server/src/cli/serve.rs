@@ -1,0 +1,164 @@
+//! `matchbook serve`.
+
+use std::io::{IsTerminal, Write};
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use matchbook::app::App;
+use matchbook::config::{HostName, LogFormat, Origin, Settings};
+use matchbook::connection::{Listener, TlsFiles};
+use matchbook::metrics::Metrics;
+use matchbook_core::decide::Policy;
+use matchbook_store::sqlite::{Options, SqliteStore};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::exit::{Exit, Failure, Outcome, say};
+
+/// What is logged when `RUST_LOG` does not say.
+const LOG_FILTER: &str = "info";
+
+/// Bytes in a MiB.
+const MIB: u64 = 1_024 * 1_024;
+
+/// File descriptors that are not connections: the store's, the log's, the listener's.
+const OTHER_FILES: u64 = 64;
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// Why it could not start.
+pub(crate) fn run(settings: Settings) -> Outcome {
+    start_log(settings.log);
+    raise_file_limit(settings.max_connections.get() as u64);
+    let metrics = Arc::new(Metrics::default());
+    let options = Options {
+        cache_bytes: usize::try_from(settings.cache_mib * MIB).unwrap_or(usize::MAX),
+        ..Options::default()
+    };
+    let store = SqliteStore::open(&settings.data, options, metrics.clone())
+        .map_err(|error| Failure::usage(format!("cannot open the data: {error}")))?;
+    let app = Arc::new(App::new(
+        store,
+        policy(&settings),
+        metrics,
+        settings.access_log,
+    ));
+    let served = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(serve(&app, &settings)));
+    app.store().close();
+    served
+}
+
+async fn serve(app: &Arc<App<SqliteStore>>, settings: &Settings) -> Outcome {
+    let tls = settings.tls_cert.clone().zip(settings.tls_key.clone());
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    let limit = settings.max_connections.get();
+    let listener = Listener::bind(app.clone(), settings.listen, tls.as_ref(), limit)
+        .await
+        .map_err(|error| cannot_listen(settings, &error))?;
+    let mut asked_to_stop = StopSignals::new()?;
+    greet(&listener, settings)?;
+    let stop = async {
+        let name = asked_to_stop.next().await;
+        tracing::info!("{name}: finishing what is under way; once more ends at once");
+        tokio::spawn(async move {
+            asked_to_stop.next().await;
+            process::exit(i32::from(Exit::Interrupted.code()));
+        });
+    };
+    listener
+        .serve(stop, Duration::from_secs(settings.drain_seconds))
+        .await;
+    Ok(Exit::Done)
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let origins = settings.cors_origin.iter().map(Origin::as_str);
+    let hosts = settings.host.iter().map(HostName::as_str);
+    Policy {
+        origins: origins.map(str::to_owned).collect(),
+        hosts: hosts.map(str::to_owned).collect(),
+        exposed: settings.open,
+        max_document_bytes: settings.max_document_bytes.get(),
+        ..Policy::default()
+    }
+}
+
+fn cannot_listen(settings: &Settings, error: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!(
+        "{}: {error}; choose another address with --listen",
+        settings.listen
+    ))
+}
+
+/// Says where the server listens, where the data is, and what to try.
+fn greet(listener: &Listener<SqliteStore>, settings: &Settings) -> Result<(), Failure> {
+    let scheme = if settings.tls_cert.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = format!("{scheme}://{}", listener.address()?);
+    let mut out = std::io::stdout();
+    writeln!(out, "Matchbook listens on {url}")?;
+    writeln!(out, "The data is in {}", settings.data.display())?;
+    writeln!(
+        out,
+        "Try: curl -i -X PUT {url}/notes/1 -H 'Content-Type: application/json' -d '{{\"text\":\"Hello\"}}'"
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+/// SIGTERM from whoever runs services, SIGINT from a terminal.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Human => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            log.with_ansi(colour).init();
+        }
+    }
+}
+
+/// Each connection needs a file descriptor, and shells allow 1,024.
+fn raise_file_limit(connections: u64) {
+    let wanted = connections.saturating_add(OTHER_FILES);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(limit) if limit >= wanted => {}
+        Ok(limit) => say(format_args!(
+            "matchbook: {limit} open files are allowed, fewer than --max-connections needs"
+        )),
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
