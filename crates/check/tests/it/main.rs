@@ -13,4 +13,28 @@
 #[allow(dead_code, reason = "helpers serve modules that come and go")]
 mod harness;
 
-mod smoke;
+mod codings;
+mod concurrency;
+mod conditional_reads;
+mod conditional_writes;
+mod content;
+mod cross_origin;
+mod documents;
+mod filters;
+mod hosts;
+mod lists;
+mod metadata;
+mod methods;
+mod names;
+mod ndjson;
+mod order;
+mod pages;
+mod patches;
+mod problems;
+mod protocols;
+mod ranges;
+mod real_data;
+mod rebase;
+mod server_pages;
+mod tags;
+mod vectors;

@@ -1,0 +1,247 @@
+//! `cargo xtask test`: one step after the other, one line for each.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::tally::Tally;
+use crate::{child, docs, files, tidy, tools};
+
+/// Lines of a failed step's output that are shown; all of them are in its log.
+const SHOWN_LINES: usize = 80;
+
+/// One step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    work: fn(&mut Run) -> Result<(), String>,
+}
+
+/// All steps: what is quick to tell comes first. The release build comes before the
+/// tests, so that those that start the server need no build of their own.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "tools",
+        about: "install what is missing, and the dependencies",
+        work: |run| {
+            for mut command in tools::missing() {
+                run.command(&mut command)?;
+            }
+            Ok(())
+        },
+    },
+    Step {
+        name: "fmt",
+        about: "cargo fmt --check",
+        work: |run| run.cargo(&["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "tidy",
+        about: "rules of style that no other tool checks",
+        work: |_| tidy::check(&files::root()),
+    },
+    Step {
+        name: "clippy",
+        about: "cargo clippy, warnings denied",
+        work: |run| {
+            run.cargo(&[
+                "clippy",
+                "--locked",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny=warnings",
+            ])
+        },
+    },
+    Step {
+        name: "doc",
+        about: "cargo doc, warnings denied",
+        work: |run| {
+            let mut command = child::cargo();
+            command
+                .args(["doc", "--locked", "--workspace", "--no-deps"])
+                .env("RUSTDOCFLAGS", "--deny=warnings");
+            run.command(&mut command)
+        },
+    },
+    Step {
+        name: "build",
+        about: "cargo build --release",
+        work: |run| run.cargo(&["build", "--locked", "--release"]),
+    },
+    Step {
+        name: "test",
+        about: "unit, property and integration tests",
+        work: |run| {
+            let server = files::target()?.join("release/matchbook");
+            let mut command = child::cargo();
+            command
+                .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+                .args(["--", "--show-output"]);
+            if server.is_file() {
+                command.env("MATCHBOOK_BIN", server);
+            }
+            run.command(&mut command)
+        },
+    },
+    Step {
+        name: "docs",
+        about: "the commands in README.md and docs/",
+        work: |run| docs::run(&[], &mut |line| run.say(line)),
+    },
+    Step {
+        name: "bench",
+        about: "the benchmark, a tiny run",
+        work: |run| {
+            run.cargo(&["build", "--locked", "--release", "-p", "matchbook-bench"])?;
+            let mut command = Command::new(files::target()?.join("release/matchbook-bench"));
+            command.arg("--smoke").current_dir(files::root());
+            run.command(&mut command)
+        },
+    },
+];
+
+/// All steps, up to the first that fails. The last line tells how many tests there
+/// were.
+pub(crate) fn run_all() -> Result<(), String> {
+    let logs = files::target()?.join("xtask");
+    fs::create_dir_all(&logs).map_err(|error| format!("{}: {error}", logs.display()))?;
+    let begun = Instant::now();
+    let mut tally = Tally::default();
+    for step in STEPS {
+        print!("{:<7} {:<46} ", step.name, step.about);
+        let _ = io::stdout().flush();
+        let mut run = Run::logged(&logs.join(format!("{}.log", step.name)))?;
+        let done = run.step(step);
+        tally = add(tally, run.tally);
+        let seconds = run.begun.elapsed().as_secs_f64();
+        match done {
+            Ok(()) => println!("ok {seconds:>7.1} s"),
+            Err(fault) => {
+                println!("FAILED after {seconds:.1} s\n");
+                return Err(failure(step, &run, &fault, tally));
+            }
+        }
+    }
+    println!("\nall steps took {:.1} s", begun.elapsed().as_secs_f64());
+    print!("{}", summary(tally));
+    Ok(())
+}
+
+/// One step, with its output.
+pub(crate) fn run_one(step: &Step) -> Result<(), String> {
+    let mut run = Run::shown();
+    run.step(step)?;
+    if run.tally != Tally::default() {
+        print!("\n{}", summary(run.tally));
+    }
+    Ok(())
+}
+
+fn add(a: Tally, b: Tally) -> Tally {
+    Tally {
+        passed: a.passed + b.passed,
+        failed: a.failed + b.failed,
+        ignored: a.ignored + b.ignored,
+        skipped: a.skipped + b.skipped,
+    }
+}
+
+fn summary(tally: Tally) -> String {
+    let mut text = String::new();
+    if tally.skipped > 0 {
+        text.push_str(&format!(
+            "{} of these found nothing to test: `cargo xtask test --only test` says why\n",
+            tally.skipped
+        ));
+    }
+    text.push_str(&format!("{} passed, {} failed", tally.passed, tally.failed));
+    if tally.ignored > 0 {
+        text.push_str(&format!(", {} ignored", tally.ignored));
+    }
+    text.push('\n');
+    text
+}
+
+fn failure(step: &Step, run: &Run, fault: &str, tally: Tally) -> String {
+    let mut text = String::new();
+    let first = run.lines.len().saturating_sub(SHOWN_LINES);
+    for line in run.lines.iter().skip(first) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str(&format!("{fault}\n\n"));
+    text.push_str(&format!(
+        "To run this step alone: cargo xtask test --only {}\n",
+        step.name
+    ));
+    text.push_str(summary(tally).trim_end());
+    text
+}
+
+/// A step at work.
+pub(crate) struct Run {
+    begun: Instant,
+    /// Where its output goes; nowhere else than to the terminal if there is none.
+    log: Option<File>,
+    lines: Vec<String>,
+    tally: Tally,
+}
+
+impl Run {
+    fn logged(path: &Path) -> Result<Self, String> {
+        let log = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self {
+            log: Some(log),
+            ..Self::shown()
+        })
+    }
+
+    fn shown() -> Self {
+        Self {
+            begun: Instant::now(),
+            log: None,
+            lines: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        (step.work)(self)
+    }
+
+    fn cargo(&mut self, words: &[&str]) -> Result<(), String> {
+        self.command(child::cargo().args(words))
+    }
+
+    fn command(&mut self, command: &mut Command) -> Result<(), String> {
+        let (mut child, lines) = child::start(command)?;
+        for line in lines {
+            self.tally.read(&line);
+            self.say(&line);
+        }
+        let status = child.wait().map_err(|error| error.to_string())?;
+        if status.success() {
+            return Ok(());
+        }
+        let program = Path::new(command.get_program()).file_name();
+        let mut words = vec![program.unwrap_or_default().to_string_lossy()];
+        words.extend(command.get_args().map(|word| word.to_string_lossy()));
+        Err(format!("`{}` failed: {status}", words.join(" ")))
+    }
+
+    fn say(&mut self, line: &str) {
+        match &mut self.log {
+            Some(log) => {
+                // A log that cannot be written must not fail the tests.
+                let _ = writeln!(log, "{line}");
+                self.lines.push(line.to_owned());
+            }
+            None => println!("{line}"),
+        }
+    }
+}
