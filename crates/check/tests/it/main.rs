@@ -32,6 +32,7 @@ mod lists;
 mod malformed;
 mod metadata;
 mod methods;
+mod model;
 mod names;
 mod ndjson;
 mod order;

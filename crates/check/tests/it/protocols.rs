@@ -317,3 +317,25 @@ fn rfc_9110_9_3_2_head_has_no_content_over_http_2_either() {
         }
     });
 }
+
+#[test]
+fn rfc_9112_9_6_a_connection_that_will_close_says_so() {
+    let server = Server::start();
+    server.create("/a/1", "1");
+    for length in [1_000, 10_000, 100_000, 1_000_000] {
+        let mut connection = server.connect();
+        // Refused by its fields alone: nobody needs to read the content.
+        let mut both = server.put("/a/1", "x".repeat(length)).bytes();
+        both.extend(server.get("/a/1").bytes());
+        connection.send(both);
+        let refused = connection.read("PUT");
+        refused.status(428);
+        if refused.maybe("connection") == Some("close") {
+            assert!(connection.is_closed());
+        } else {
+            let next = connection.try_read("GET");
+            let next = next.unwrap_or_else(|error| panic!("{length} bytes: {error}"));
+            next.status(200).is_body("1");
+        }
+    }
+}
