@@ -8,7 +8,7 @@ use std::thread;
 use crate::harness::Server;
 
 /// How much the server's memory may grow over one such connection.
-const GROWTH_KIB: usize = 32 * 1_024;
+const GROWTH_KIB: usize = 64 * 1_024;
 
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;

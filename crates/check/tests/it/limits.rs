@@ -12,8 +12,8 @@ const KIB: usize = 1_024;
 const MIB: usize = 1_024 * KIB;
 
 /// How much the server's memory may grow over a request that is refused: the largest
-/// document in a few copies.
-const GROWTH_KIB: usize = 32 * KIB;
+/// document in a few copies, and what the allocator keeps of them. Far less than what is sent.
+const GROWTH_KIB: usize = 64 * KIB;
 
 /// A head of a PUT that would replace `/a/1`.
 fn head(server: &Server, fields: &str) -> String {
