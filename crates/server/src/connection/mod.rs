@@ -1,6 +1,7 @@
 //! Connections: accepting, TLS, which HTTP, time limits, and an orderly end.
 
 mod framing;
+mod refusal;
 mod state;
 mod stream;
 mod tls;
