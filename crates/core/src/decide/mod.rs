@@ -537,7 +537,12 @@ fn read(request: &Request<'_>, document: &Present<'_>) -> Answer {
     } else {
         &[Coding::Identity]
     };
-    let Some(coding) = request.choose_coding(available) else {
+    let whole_coded = || {
+        // Coding a small or dense document gains nothing, but is better than a 406.
+        let coded = request.range.is_none();
+        coded.then(|| request.choose_coding(&PREFERRED)).flatten()
+    };
+    let Some(coding) = request.choose_coding(available).or_else(whole_coded) else {
         return Answer::Refuse(
             Kind::NotAcceptable.because("Accept-Encoding forbids every coding that there is"),
         );
