@@ -7,8 +7,14 @@ use std::time::{Duration, Instant};
 use super::expect;
 use crate::child;
 
-/// Longest time until it listens: `cargo run` may have to build it.
-const START: Duration = Duration::from_secs(1_200);
+/// What it prints when it takes requests.
+const LISTENS: &str = "Matchbook listens on ";
+
+/// Longest time until it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// Longest time until it listens if `cargo run` has to build it first.
+const BUILD_AND_START: Duration = Duration::from_secs(1_200);
 
 /// Longest time from SIGTERM to its end.
 const STOP: Duration = Duration::from_secs(20);
@@ -25,20 +31,25 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it, and waits until it has printed that it listens, and all that the page
     /// says.
-    pub(crate) fn start(command: &mut Command, expected: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn start(
+        command: &mut Command,
+        is_built: bool,
+        expected: Option<&str>,
+    ) -> Result<Self, String> {
         let (process, lines) = child::start(command)?;
         let server = Self { process, lines };
+        let patience = if is_built { START } else { BUILD_AND_START };
         let begun = Instant::now();
         let mut printed = String::new();
         loop {
-            let left = START.saturating_sub(begun.elapsed());
+            let left = patience.saturating_sub(begun.elapsed());
             let Ok(line) = server.lines.recv_timeout(left) else {
                 return Err(server.never_listened(&printed, expected));
             };
             printed.push_str(&line);
             printed.push('\n');
             let says_all = expected.is_none_or(|text| expect::compare(text, &printed).is_ok());
-            if printed.contains("listening") && says_all {
+            if printed.contains(LISTENS) && says_all {
                 return Ok(server);
             }
         }
