@@ -327,6 +327,9 @@ impl<'a> Request<'a> {
                 Some(_) => Ok(()),
             };
         }
+        if content_type.type_() == "*" || content_type.subtype() == "*" {
+            return Err("Content-Type names one media type, for example application/json".into());
+        }
         if content_type.is_form() {
             return Err(format!(
                 "{} is the type of an HTML form: send the document itself, for example with Content-Type: application/json",

@@ -35,6 +35,13 @@ const PIECE: usize = 256;
 /// Bodies that a stream reads at a time.
 const PIECE_BYTES: usize = 1_024 * 1_024;
 
+/// Items that a stream reads at a time where it has an order of its own: each piece
+/// sorts the whole collection anew.
+const SORTED_PIECE: usize = 16_384;
+
+/// Bodies that such a stream reads at a time.
+const SORTED_PIECE_BYTES: usize = 16 * 1_024 * 1_024;
+
 /// Pieces that wait for a slow reader.
 const PIECES_AHEAD: usize = 1;
 
@@ -253,13 +260,18 @@ async fn send_all<S: Store>(
 ) -> Result<(), ReadError> {
     let mut after = None;
     let mut cursor = None;
+    let (limit, max_bytes) = if query.sort.is_empty() {
+        (PIECE, PIECE_BYTES)
+    } else {
+        (SORTED_PIECE, SORTED_PIECE_BYTES)
+    };
     loop {
         let scan = Scan {
             collection: collection.clone(),
             query: query.clone(),
             after,
-            limit: PIECE,
-            max_bytes: PIECE_BYTES,
+            limit,
+            max_bytes,
             count: false,
             at_least: Revision::ZERO,
         };

@@ -1,4 +1,5 @@
-//! Measures the engine by itself, without HTTP: `engine DIRECTORY [DOCUMENTS]`.
+//! Measures the engine by itself, without HTTP:
+//! `engine DIRECTORY [DOCUMENTS [COMMITTERS ...]]`.
 //!
 //! Prints the rate of a raw sync beside that of durable commits, so that runs on
 //! different disks can be compared by their ratio, and the latency of reads from
@@ -49,6 +50,12 @@ async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let directory: PathBuf = arguments.next().ok_or("which directory?")?.into();
     let documents: u64 = arguments.next().map_or(Ok(10_000), |n| n.parse())?;
+    let mut committers = arguments
+        .map(|n| n.parse())
+        .collect::<Result<Vec<u64>, _>>()?;
+    if committers.is_empty() {
+        committers = vec![1, 8, 64, 256];
+    }
     let counts = Arc::new(Counts::default());
     let began = Instant::now();
     let store = SqliteStore::open(&directory, Options::default(), counts.clone())?;
@@ -60,7 +67,7 @@ async fn main() -> Result<(), Failure> {
     let store = Arc::new(store);
     fill(&store, documents).await?;
     raw_syncs(&directory)?;
-    for committers in [1, 8, 64, 256] {
+    for committers in committers {
         commits(&store, documents, committers, &counts).await?;
     }
     raw_syncs(&directory)?;
@@ -134,14 +141,21 @@ async fn fill(store: &SqliteStore, documents: u64) -> Result<(), Failure> {
 fn raw_syncs(directory: &Path) -> Result<(), Failure> {
     let file_path = directory.join("raw-sync");
     let mut file = File::create(&file_path)?;
-    let (began, mut syncs) = (Instant::now(), 0_u64);
+    let began = Instant::now();
+    let mut latencies = Vec::new();
     while began.elapsed() < Duration::from_secs(2) {
+        let began = Instant::now();
         file.write_all(&[7; 4_096])?;
         file.sync_data()?;
-        syncs += 1;
+        latencies.push(began.elapsed());
     }
-    let rate = syncs as f64 / began.elapsed().as_secs_f64();
-    println!("raw: {rate:.0} syncs/s of 4 KiB appended");
+    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    println!(
+        "raw: {rate:.0} syncs/s of 4 KiB appended, p50 {:?}, p99 {:?}",
+        at(&latencies, 0.5),
+        at(&latencies, 0.99)
+    );
     std::fs::remove_file(file_path)?;
     Ok(())
 }

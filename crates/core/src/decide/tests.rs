@@ -347,6 +347,13 @@ fn lines() -> Vec<Line> {
         ),
         Line(
             11,
+            ContentType,
+            SENDS,
+            |s| s.set("content-type", Some("*/*")),
+            "415 unsupported-content",
+        ),
+        Line(
+            11,
             ContentCoding,
             SENDS,
             |s| s.set("content-encoding", Some("br")),

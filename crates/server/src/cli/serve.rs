@@ -105,11 +105,11 @@ fn greet(listener: &Listener<SqliteStore>, settings: &Settings) -> Result<(), Fa
     };
     let url = format!("{scheme}://{}", listener.address()?);
     let mut out = std::io::stdout();
-    writeln!(out, "Matchbook listens on {url}")?;
-    writeln!(out, "The data is in {}", settings.data.display())?;
+    writeln!(out, "listening on {url}")?;
+    writeln!(out, "data in {}", settings.data.display())?;
     writeln!(
         out,
-        "Try: curl -i -X PUT {url}/notes/1 -H 'Content-Type: application/json' -d '{{\"text\":\"Hello\"}}'"
+        "try: curl -i -X PUT {url}/notes/1 -H 'Content-Type: application/json' -d '{{\"title\":\"Milk\"}}'"
     )?;
     out.flush()?;
     Ok(())

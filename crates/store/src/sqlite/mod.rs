@@ -122,7 +122,7 @@ impl Store for SqliteStore {
             epoch: shared.history.current(),
             applied: shared.history.version(shared.applied()),
             horizon: shared.horizon(),
-            size_bytes: shared.size_bytes.load(Ordering::Relaxed),
+            size_bytes: shared.size_bytes(),
             writable: shared.writable.load(Ordering::Acquire),
         }
     }

@@ -10,7 +10,7 @@ use matchbook_core::tag::{Epoch, Revision};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc;
 
-use super::checkpoint::{WalKeeper, size_bytes};
+use super::checkpoint::{WalKeeper, measure};
 use super::directory::Directory;
 use super::error::OpenError;
 use super::history::History;
@@ -65,9 +65,7 @@ impl SqliteStore {
             options.cache_bytes,
             observer,
         ));
-        shared
-            .size_bytes
-            .store(size_bytes(&database), Ordering::Relaxed);
+        measure(&shared, &database);
         let readers = |name, count: usize, places| -> Result<_, OpenError> {
             let connections: rusqlite::Result<_> = (0..count.max(1))
                 .map(|_| connection::reader(&database))

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::cache::DocumentCache;
 use super::history::History;
 use super::row::JSON;
+use super::schema::PAGE_BYTES;
 use super::touched::Touched;
 use crate::{Observer, ReadError};
 
@@ -22,7 +23,10 @@ pub(super) struct Shared {
     pub(super) cache: DocumentCache,
     pub(super) touched: Touched,
     pub(super) observer: Arc<dyn Observer>,
-    pub(super) size_bytes: AtomicU64,
+    /// Length of the database when it was last looked at.
+    pub(super) database_bytes: AtomicU64,
+    /// Pages in the write-ahead log, as the last commit left it.
+    pub(super) wal_pages: AtomicU64,
     pub(super) writable: AtomicBool,
     horizon: AtomicU64,
     applied: AtomicU64,
@@ -43,7 +47,8 @@ impl Shared {
             cache: DocumentCache::new(cache_bytes),
             touched: Touched::new(applied),
             observer,
-            size_bytes: AtomicU64::new(0),
+            database_bytes: AtomicU64::new(0),
+            wal_pages: AtomicU64::new(0),
             writable: AtomicBool::new(true),
             horizon: AtomicU64::new(horizon.get()),
             applied: AtomicU64::new(applied.get()),
@@ -61,6 +66,13 @@ impl Shared {
     pub(super) fn publish(&self, applied: Revision) {
         self.applied.store(applied.get(), Ordering::Release);
         self.applied_sender.send_replace(applied);
+    }
+
+    /// What the data take on disk. The write-ahead log's file may be longer than what
+    /// is in use of it.
+    pub(super) fn size_bytes(&self) -> u64 {
+        let wal_bytes = self.wal_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES);
+        self.database_bytes.load(Ordering::Relaxed) + wal_bytes
     }
 
     pub(super) fn follow(&self) -> watch::Receiver<Revision> {

@@ -27,8 +27,9 @@ fn the_directory_is_its_owners_and_left_without_a_write_ahead_log() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("deep/data");
     let store = open(&directory).unwrap();
-    write(&store, "/c/1", None, "x");
-    assert!(store.status().size_bytes > 0);
+    let empty = store.status().size_bytes;
+    write(&store, "/c/1", None, &"x".repeat(50_000));
+    assert!(store.status().size_bytes > empty + 50_000);
     drop(store);
     let mut names: Vec<_> = fs::read_dir(&directory)
         .unwrap()
@@ -200,4 +201,31 @@ fn the_write_ahead_log_is_bounded_under_constant_writes() {
             .len()
             > 50_000_000
     );
+}
+
+#[test]
+fn the_write_ahead_log_shrinks_again_after_a_long_read() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).unwrap();
+    let wal = place.path().join("matchbook.db-wal");
+    let length = || fs::metadata(&wal).unwrap().len();
+    let body = "x".repeat(1_000_000);
+    let mut version = Some(write(&store, "/c/1", None, "x"));
+    let reader = Connection::open(place.path().join("matchbook.db")).unwrap();
+    reader
+        .execute_batch("BEGIN; SELECT max(revision) FROM log")
+        .unwrap();
+    while length() < 80_000_000 {
+        version = Some(write(&store, "/c/1", version, &body));
+    }
+    assert_eq!(read(&store, "/c/1"), Some(body.clone()));
+    drop(reader);
+    for round in 0.. {
+        version = Some(write(&store, "/c/1", version, "x"));
+        if length() <= 64 * 1_024 * 1_024 {
+            break;
+        }
+        assert!(round < 1_000_000, "it does not shrink");
+    }
+    assert!(store.status().writable);
 }

@@ -1,0 +1,11 @@
+//! A server process, a client that sees every byte, and assertions about answers.
+
+pub(crate) mod answer;
+pub(crate) mod binary;
+pub(crate) mod client;
+pub(crate) mod data;
+pub(crate) mod request;
+pub(crate) mod server;
+
+pub(crate) use answer::Answer;
+pub(crate) use server::Server;

@@ -1,0 +1,257 @@
+//! A server process on a directory and a port of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::binary;
+use super::client::Connection;
+use super::request::Request;
+
+/// How long a start may take before the test gives up on it. Only a broken server
+/// takes that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server. It is killed when this is dropped.
+pub(crate) struct Server {
+    process: Child,
+    address: SocketAddr,
+    data: PathBuf,
+    flags: Vec<String>,
+    /// Holds the data, unless the test keeps it somewhere else, and what the server logs.
+    directory: TempDir,
+}
+
+impl Server {
+    /// A server on fresh data.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server on fresh data, with more flags.
+    pub(crate) fn with(flags: &[&str]) -> Self {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().join("data");
+        Self::launch(directory, data, to_owned(flags))
+    }
+
+    /// A server on data that the test keeps.
+    pub(crate) fn on(data: &Path, flags: &[&str]) -> Self {
+        Self::launch(TempDir::new().unwrap(), data.to_owned(), to_owned(flags))
+    }
+
+    fn launch(directory: TempDir, data: PathBuf, flags: Vec<String>) -> Self {
+        let log = directory.path().join("log");
+        let (mut process, lines) = spawn(&data, &flags, &log);
+        let address = loop {
+            match lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    if let Some(address) = address_in(&line) {
+                        break address;
+                    }
+                }
+                Err(_) => {
+                    let _ = process.kill();
+                    let _ = process.wait();
+                    panic!(
+                        "the server did not start: {}",
+                        std::fs::read_to_string(&log).unwrap_or_default()
+                    );
+                }
+            }
+        };
+        Self {
+            process,
+            address,
+            data,
+            flags,
+            directory,
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its `Host`: `127.0.0.1:port`.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Where the data is.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it has written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.process.wait().unwrap()
+    }
+
+    /// SIGKILL: no more than what is on the disk survives.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts again on the same data after [`Self::stop`] or [`Self::kill`]; the
+    /// address may be another one.
+    pub(crate) fn start_again(&mut self) {
+        let directory = std::mem::replace(&mut self.directory, TempDir::new().unwrap());
+        let next = Self::launch(directory, self.data.clone(), self.flags.clone());
+        *self = next;
+    }
+
+    /// Stops and starts again on the same data.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// A connection that is kept open.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// Exactly these bytes on a new connection, and the first answer.
+    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> super::Answer {
+        let mut connection = self.connect();
+        connection.send(bytes);
+        connection.read("GET")
+    }
+
+    /// A request on a connection of its own.
+    pub(crate) fn request(&self, method: &str, target: &str) -> Request<'static> {
+        Request::alone(self.address, method, target)
+    }
+
+    /// GET.
+    pub(crate) fn get(&self, target: &str) -> Request<'static> {
+        self.request("GET", target)
+    }
+
+    /// HEAD.
+    pub(crate) fn head(&self, target: &str) -> Request<'static> {
+        self.request("HEAD", target)
+    }
+
+    /// DELETE.
+    pub(crate) fn delete(&self, target: &str) -> Request<'static> {
+        self.request("DELETE", target)
+    }
+
+    /// PUT of JSON.
+    pub(crate) fn put(&self, target: &str, body: impl AsRef<[u8]>) -> Request<'static> {
+        self.request("PUT", target).json(body)
+    }
+
+    /// POST of JSON.
+    pub(crate) fn post(&self, target: &str, body: impl AsRef<[u8]>) -> Request<'static> {
+        self.request("POST", target).json(body)
+    }
+
+    /// PATCH with a merge patch.
+    pub(crate) fn merge(&self, target: &str, body: impl AsRef<[u8]>) -> Request<'static> {
+        let request = self.request("PATCH", target);
+        request.content("application/merge-patch+json", body)
+    }
+
+    /// PATCH with a JSON Patch.
+    pub(crate) fn patch(&self, target: &str, body: impl AsRef<[u8]>) -> Request<'static> {
+        let request = self.request("PATCH", target);
+        request.content("application/json-patch+json", body)
+    }
+
+    /// PUTs a document that must not be there yet, and gives its tag.
+    #[track_caller]
+    pub(crate) fn create(&self, target: &str, body: impl AsRef<[u8]>) -> String {
+        let answer = self.put(target, body).send();
+        answer.status(201).field("etag").to_owned()
+    }
+
+    /// PUTs over a document that is there, and gives its new tag.
+    #[track_caller]
+    pub(crate) fn replace(&self, target: &str, body: impl AsRef<[u8]>) -> String {
+        let answer = self.put(target, body).field("If-Match", "*").send();
+        answer.status(204).field("etag").to_owned()
+    }
+
+    /// Asserts that the document is these bytes with this tag.
+    #[track_caller]
+    pub(crate) fn holds(&self, target: &str, body: impl AsRef<[u8]>, tag: &str) {
+        let answer = self.get(target).send();
+        answer.status(200).has("etag", tag).is_body(body);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+fn to_owned(flags: &[&str]) -> Vec<String> {
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
+}
+
+/// The process, and the lines of its standard output as they come. They are read to
+/// the end, so that the server never waits for a reader.
+fn spawn(data: &Path, flags: &[String], log: &Path) -> (Child, mpsc::Receiver<String>) {
+    let mut process = Command::new(binary::path())
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(flags)
+        .current_dir(log.parent().unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(log).unwrap())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(process.stdout.take().unwrap());
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    (process, lines)
+}
+
+/// The address in a line such as `listening on http://127.0.0.1:2040`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let after = line.split_once("://")?.1;
+    let end = after
+        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')
+        .unwrap_or(after.len());
+    after.get(..end)?.parse().ok()
+}

@@ -1,0 +1,40 @@
+//! What the contract promises, seen from outside: every test talks to a process of its
+//! own over a socket. Modules are named after what they show; tests after the section
+//! of the contract that they hold the server to.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and clippy does not know helpers of tests as such"
+)]
+
+#[allow(dead_code, reason = "helpers serve modules that come and go")]
+mod harness;
+
+mod codings;
+mod concurrency;
+mod conditional_reads;
+mod conditional_writes;
+mod content;
+mod cross_origin;
+mod documents;
+mod filters;
+mod hosts;
+mod lists;
+mod metadata;
+mod methods;
+mod names;
+mod ndjson;
+mod order;
+mod pages;
+mod patches;
+mod problems;
+mod protocols;
+mod ranges;
+mod real_data;
+mod rebase;
+mod server_pages;
+mod tags;
+mod vectors;
