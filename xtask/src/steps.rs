@@ -179,8 +179,10 @@ fn failure(step: &Step, run: &Run, fault: &str, tally: Tally) -> String {
         "To run this step alone: cargo xtask test --only {}\n",
         step.name
     ));
-    text.push_str(summary(tally).trim_end());
-    text
+    if tally != Tally::default() {
+        text.push_str(&summary(tally));
+    }
+    text.trim_end().to_owned()
 }
 
 /// A step at work.
