@@ -222,6 +222,9 @@ impl Target {
         if rest.starts_with('_') {
             return Err(NameFault::Reserved);
         }
+        if !moved && let Some(target) = Self::canonical(path) {
+            return Ok(target);
+        }
         let mut text = String::with_capacity(path.len());
         let mut segments = 0_usize;
         let mut last_slash = 0;
@@ -241,12 +244,34 @@ impl Target {
         if moved {
             return Ok(Self::Moved(text));
         }
-        let text: Arc<str> = text.into();
-        Ok(if segments.is_multiple_of(2) {
+        Ok(Self::new(text.into(), segments, last_slash))
+    }
+
+    /// Nearly every path is canonical as it was sent: nothing to decode or to encode.
+    fn canonical(path: &str) -> Option<Self> {
+        let mut segments = 0;
+        let mut last_slash = 0;
+        for (at, byte) in path.bytes().enumerate() {
+            if byte == b'/' {
+                segments += 1;
+                last_slash = at;
+            } else if !is_unreserved(byte) {
+                return None;
+            }
+        }
+        let plain = path.len() <= SEGMENT_BYTES
+            && !path.contains("//")
+            && !path.contains("/.")
+            && !path.ends_with('/');
+        plain.then(|| Self::new(path.into(), segments, last_slash))
+    }
+
+    fn new(text: Arc<str>, segments: usize, last_slash: usize) -> Self {
+        if segments.is_multiple_of(2) {
             Self::Document(DocumentPath { text, last_slash })
         } else {
             Self::Collection(CollectionPath(text))
-        })
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Version, header};
 
-use crate::field::FieldFault;
 use crate::field::accept::Accept;
 use crate::field::accept_encoding::AcceptEncoding;
 use crate::field::coding::Coding;
@@ -18,6 +17,7 @@ use crate::field::origin::Origin;
 use crate::field::prefer::{Prefer, Return};
 use crate::field::range::Range;
 use crate::field::sec_fetch_site::SecFetchSite;
+use crate::field::{FieldFault, lines};
 use crate::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use crate::name::{NameFault, Target};
 use crate::precondition::Preconditions;
@@ -208,6 +208,9 @@ impl<'a> Request<'a> {
             expects_continue: false,
             prefer: Prefer::default(),
         };
+        // Whatever is wrong with the rest, the page that asked is told (contract §11).
+        let origin = Origin::parse(lines(head.headers, &header::ORIGIN));
+        request.origin = origin.unwrap_or_default();
         match request.read_all(&head) {
             Ok(target) => (request, target),
             Err(problem) => {

@@ -1,23 +1,27 @@
 //! The server without its connections: a store, a policy, and what they answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
-use http::{HeaderValue, Response, Version, header};
+use http::{HeaderName, HeaderValue, Response, Version, header};
 use hyper::Request;
 use hyper::body::Incoming;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Availability, Circumstances, Policy};
-use matchbook_core::request::{self, Head};
+use matchbook_core::request::{self, Head, Method};
 use matchbook_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::body::Body;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
+use crate::content::Content;
 use crate::cors::Cors;
 use crate::metrics::Metrics;
 use crate::routes;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// A store and how to answer for it.
 #[derive(Debug)]
@@ -28,26 +32,6 @@ pub struct App<S> {
     cors: Cors,
     log_requests: bool,
     draining: AtomicBool,
-    in_flight: Arc<Gauge>,
-}
-
-/// How many requests are being answered.
-#[derive(Debug, Default)]
-struct Gauge {
-    requests: AtomicUsize,
-    emptied: Notify,
-}
-
-/// One of them.
-#[derive(Debug)]
-pub(crate) struct InFlight(Arc<Gauge>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if self.0.requests.fetch_sub(1, SeqCst) == 1 {
-            self.0.emptied.notify_waiters();
-        }
-    }
 }
 
 /// A request on its way through the handlers.
@@ -70,7 +54,6 @@ impl<S: Store> App<S> {
             metrics,
             log_requests,
             draining: AtomicBool::new(false),
-            in_flight: Arc::default(),
         }
     }
 
@@ -81,27 +64,11 @@ impl<S: Store> App<S> {
 
     /// From now on, new requests are turned away.
     pub(crate) fn drain(&self) {
-        self.draining.store(true, SeqCst);
+        self.draining.store(true, Relaxed);
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(SeqCst)
-    }
-
-    /// Completes when no request is being answered.
-    pub(crate) async fn drained(&self) {
-        loop {
-            let emptied = self.in_flight.emptied.notified();
-            if self.in_flight.requests.load(SeqCst) == 0 {
-                return;
-            }
-            emptied.await;
-        }
-    }
-
-    fn enter(&self) -> InFlight {
-        self.in_flight.requests.fetch_add(1, SeqCst);
-        InFlight(self.in_flight.clone())
+        self.draining.load(Relaxed)
     }
 
     /// Answers one request.
@@ -113,7 +80,6 @@ impl<S: Store> App<S> {
         open: Open,
     ) -> Response<OpenBody> {
         let begun = Instant::now();
-        let in_flight = self.enter();
         let (parts, incoming) = request.into_parts();
         let (facts, target) = request::Request::read(Head {
             method: &parts.method,
@@ -132,7 +98,8 @@ impl<S: Store> App<S> {
             && parts
                 .headers
                 .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let id = Uuid::now_v7();
+        let at = now();
+        let id = request_id(at);
         let circumstances = Circumstances {
             availability: if self.is_draining() {
                 Availability::Draining
@@ -146,11 +113,16 @@ impl<S: Store> App<S> {
             circumstances,
             id,
         };
-        let mut response = routes::route(self, &call, incoming, target).await;
-        let closes = doubt.is_some() || self.is_draining();
+        let mut content = Content::Unread(incoming);
+        let mut response = routes::route(self, &call, &mut content, target).await;
+        if method == Method::Head {
+            response = without_content(response);
+        }
+        let closes = parts.version < Version::HTTP_2
+            && (doubt.is_some() || self.is_draining() || !content.settle(&call.facts).await);
         let fields = response.headers_mut();
-        fields.insert("request-id", request_id(id));
-        if closes && parts.version < Version::HTTP_2 {
+        fields.insert(REQUEST_ID, id_value(id));
+        if closes {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.cors.add(fields, allowed_origin, preflight);
@@ -167,14 +139,35 @@ impl<S: Store> App<S> {
                 request_id = %id,
             );
         }
-        response.map(|body| OpenBody {
-            body,
-            open: (open, in_flight),
-        })
+        response.map(|body| OpenBody { body, open })
     }
 }
 
-fn request_id(id: Uuid) -> HeaderValue {
+/// What HEAD gets in place of GET's answer (RFC 9110 §9.3.2).
+fn without_content(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let body = match body {
+        Body::Empty | Body::Full(None) => Body::Empty,
+        Body::Full(Some(bytes)) => {
+            parts
+                .headers
+                .insert(header::CONTENT_LENGTH, bytes.len().into());
+            Body::Empty
+        }
+        // Of unknown length, so that none is announced.
+        Body::Stream(_) => Body::Stream(mpsc::channel(1).1),
+    };
+    Response::from_parts(parts, body)
+}
+
+/// A UUIDv7 (RFC 9562 §5.7). Guessing one gains nothing, so any random bits will do.
+fn request_id(at: Timestamp) -> Uuid {
+    let random = fastrand::u128(..).to_ne_bytes();
+    let bytes = random.first_chunk().copied().unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(at.as_millis(), &bytes).into_uuid()
+}
+
+fn id_value(id: Uuid) -> HeaderValue {
     let mut text = Uuid::encode_buffer();
     HeaderValue::from_str(id.hyphenated().encode_lower(&mut text))
         .unwrap_or_else(|_| HeaderValue::from_static(""))

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
-use matchbook_core::field::coding::Coding;
+use matchbook_core::field::content_encoding::ContentEncoding;
 use matchbook_core::problem::{Kind, Problem};
-use tokio::time::{Instant, timeout_at};
+use matchbook_core::request::{Method, Request};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::app::Call;
 
 /// Time that any content may take.
 const BASE: Duration = Duration::from_secs(30);
@@ -21,20 +24,71 @@ const BYTES_PER_SECOND: u64 = 16 * 1_024;
 /// Larger contents are decoded and evaluated where they do not hold up other requests.
 pub(crate) const OFFLOAD_BYTES: usize = 64 * 1_024;
 
-/// Reads all of the content and undoes its coding. At most `max_bytes`, before and
-/// after.
-pub(crate) async fn read(
-    incoming: Incoming,
-    coding: Coding,
-    max_bytes: usize,
-) -> Result<Bytes, Problem> {
-    let sent = collect(incoming, max_bytes).await?;
-    if coding == Coding::Identity {
-        return Ok(sent);
+/// Content that nobody wanted is read up to this size, so that the connection can be
+/// used again; what is larger costs less to cut off.
+const SETTLE_BYTES: usize = 64 * 1_024;
+
+/// And for this long: it was sent before the answer could be known.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// The content of one request: read at most once, and only when it is wanted.
+pub(crate) enum Content {
+    Unread(Incoming),
+    Read(Bytes),
+    /// Reading it failed.
+    Broken,
+}
+
+impl Content {
+    /// All of it, its coding undone. At most `max_bytes`, before and after.
+    pub(crate) async fn read(
+        &mut self,
+        call: &Call<'_>,
+        max_bytes: usize,
+    ) -> Result<Bytes, Problem> {
+        if call.facts.method == Method::Delete {
+            return Ok(Bytes::new());
+        }
+        let incoming = match std::mem::replace(self, Self::Broken) {
+            Self::Unread(incoming) => incoming,
+            Self::Read(bytes) => {
+                *self = Self::Read(bytes.clone());
+                return Ok(bytes);
+            }
+            Self::Broken => return Err(Kind::Incomplete.because("the content broke off")),
+        };
+        let sent = collect(incoming, max_bytes).await?;
+        let bytes = match call.facts.content_encoding {
+            Some(ContentEncoding::Gzip) => {
+                tokio::task::spawn_blocking(move || gunzip(&sent, max_bytes))
+                    .await
+                    .unwrap_or_else(|_| Err(Kind::Internal.because("decoding failed")))?
+            }
+            _ => sent,
+        };
+        *self = Self::Read(bytes.clone());
+        Ok(bytes)
     }
-    tokio::task::spawn_blocking(move || gunzip(&sent, max_bytes))
-        .await
-        .unwrap_or_else(|_| Err(Kind::Internal.because("decoding failed")))
+
+    /// After the answer is known: takes what is left. False if the connection has to be
+    /// closed, because where its next request begins is not known.
+    pub(crate) async fn settle(self, facts: &Request<'_>) -> bool {
+        let incoming = match self {
+            Self::Read(_) => return true,
+            Self::Broken => return false,
+            Self::Unread(incoming) if incoming.is_end_stream() => return true,
+            Self::Unread(incoming) => incoming,
+        };
+        let little = facts.content_length.unwrap_or(0) <= SETTLE_BYTES as u64;
+        // Who waits for 100 may send the content or not.
+        if !little || facts.expects_continue {
+            return false;
+        }
+        matches!(
+            timeout(SETTLE, collect(incoming, SETTLE_BYTES)).await,
+            Ok(Ok(_))
+        )
+    }
 }
 
 async fn collect(mut incoming: Incoming, max_bytes: usize) -> Result<Bytes, Problem> {
@@ -100,6 +154,8 @@ fn gunzip(coded: &[u8], max_bytes: usize) -> Result<Bytes, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use matchbook_core::field::coding::Coding;
+
     use super::*;
     use crate::representation::compress;
 

@@ -1,7 +1,6 @@
 //! POST to a collection: a new member with an id of the server's making.
 
 use http::Response;
-use hyper::body::Incoming;
 use matchbook_core::decide::{Decision, Progress, Resource, decide};
 use matchbook_core::edit::Outcome;
 use matchbook_core::name::CollectionPath;
@@ -12,13 +11,14 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call};
 use crate::body::Body;
+use crate::content::Content;
 use crate::list::has_members;
-use crate::write::{Content, OwnedEdit, commit, evaluate, failed, succeeded};
+use crate::write::{OwnedEdit, commit, evaluate, failed, succeeded};
 
 pub(crate) async fn create<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
-    incoming: Incoming,
+    content: &mut Content,
     collection: &CollectionPath,
 ) -> Response<Body> {
     let has_members = match has_members(app, call, collection).await {
@@ -39,7 +39,7 @@ pub(crate) async fn create<S: Store>(
     if let Decision::Answer(answer) = asked {
         return answer::simple(call, &answer);
     }
-    match make(app, call, collection, Content::Unread(incoming)).await {
+    match make(app, call, collection, content).await {
         Ok(response) => response,
         Err(problem) => failed(app, call, problem),
     }
@@ -49,7 +49,7 @@ async fn make<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     collection: &CollectionPath,
-    mut content: Content,
+    content: &mut Content,
 ) -> Result<Response<Body>, Problem> {
     let max_bytes = app.policy.max_document_bytes;
     let content = content.read(call, max_bytes).await?;

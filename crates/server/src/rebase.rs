@@ -17,9 +17,9 @@ use matchbook_store::{Document, Store};
 use crate::answer::{self, Rebase};
 use crate::app::{App, Call};
 use crate::body::Body;
-use crate::content::OFFLOAD_BYTES;
+use crate::content::{Content, OFFLOAD_BYTES};
 use crate::representation::Representation;
-use crate::write::{Content, OwnedEdit, evaluate};
+use crate::write::{OwnedEdit, evaluate};
 
 /// The answer to a stale write. Everything in it but the status is help; where some of
 /// it cannot be had, it is left out.
@@ -28,7 +28,7 @@ pub(crate) async fn stale<S: Store>(
     call: &Call<'_>,
     path: &DocumentPath,
     current: Option<Arc<Document>>,
-    mut content: Content,
+    content: &mut Content,
     problem: &Problem,
 ) -> Response<Body> {
     let Some(current) = current else {
@@ -40,7 +40,7 @@ pub(crate) async fn stale<S: Store>(
     };
     let rebase = Rebase {
         current: Some(current.version),
-        same: is_same(app, call, base.as_ref(), &current, &mut content).await,
+        same: is_same(app, call, base.as_ref(), &current, content).await,
         changes: match base {
             Some(base) => changes(base, current).await,
             None => None,

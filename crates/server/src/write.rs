@@ -10,11 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use hyper::body::Incoming;
 use matchbook_core::decide::{Answer, Decision, Present, Progress, Resource, decide};
 use matchbook_core::edit::{Before, Edit, Outcome};
-use matchbook_core::field::coding::Coding;
-use matchbook_core::field::content_encoding::ContentEncoding;
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
@@ -26,7 +23,7 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
-use crate::content;
+use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::rebase;
 use crate::representation::Representation;
@@ -38,10 +35,9 @@ const ATTEMPTS: u32 = 64;
 pub(crate) async fn write<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
-    incoming: Incoming,
+    content: &mut Content,
     path: &DocumentPath,
 ) -> Response<Body> {
-    let mut content = Content::Unread(incoming);
     for _ in 0..ATTEMPTS {
         let current = match app.store.load(path, Revision::ZERO).await {
             Ok(current) => current,
@@ -232,41 +228,6 @@ pub(crate) fn failed<S: Store>(app: &App<S>, call: &Call<'_>, problem: Problem) 
     succeeded(app, call, None, &Progress::Failed(problem))
 }
 
-/// The content of a request, read at most once and only when it is wanted.
-pub(crate) enum Content {
-    Unread(Incoming),
-    Read(Bytes),
-    Failed,
-}
-
-impl Content {
-    pub(crate) async fn read(
-        &mut self,
-        call: &Call<'_>,
-        max_bytes: usize,
-    ) -> Result<Bytes, Problem> {
-        let incoming = match std::mem::replace(self, Self::Failed) {
-            Self::Unread(incoming) => incoming,
-            Self::Read(bytes) => {
-                *self = Self::Read(bytes.clone());
-                return Ok(bytes);
-            }
-            Self::Failed => return Err(Kind::Internal.because("the content was lost")),
-        };
-        let coding = match call.facts.content_encoding {
-            Some(ContentEncoding::Gzip) => Coding::Gzip,
-            _ => Coding::Identity,
-        };
-        let bytes = if call.facts.method == Method::Delete {
-            Bytes::new()
-        } else {
-            content::read(incoming, coding, max_bytes).await?
-        };
-        *self = Self::Read(bytes.clone());
-        Ok(bytes)
-    }
-}
-
 /// An [`Edit`] that can go to another thread.
 pub(crate) enum OwnedEdit {
     Replace {
@@ -340,7 +301,7 @@ pub(crate) async fn evaluate(
     max_bytes: usize,
 ) -> Result<Outcome, Problem> {
     let size = content.len() + before.as_ref().map_or(0, |before| before.body.len());
-    if size < content::OFFLOAD_BYTES {
+    if size < OFFLOAD_BYTES {
         return edit.apply(before.as_deref(), &content, max_bytes);
     }
     tokio::task::spawn_blocking(move || edit.apply(before.as_deref(), &content, max_bytes))

@@ -322,18 +322,3 @@ fn section_3_line_11_a_part_cannot_be_put() {
     refused.status(400).problem("partial-put");
     server.holds("/a/1", "12", &tag);
 }
-
-#[test]
-fn section_3_a_body_that_ends_early_stores_nothing() {
-    let server = Server::start();
-    let mut connection = server.connect();
-    connection.send(format!(
-        "PUT /a/1 HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain\r\nContent-Length: 10\r\n\r\nshort",
-        server.host()
-    ));
-    connection.finish_sending();
-    if let Ok(refused) = connection.try_read("PUT") {
-        refused.status(400).problem("incomplete");
-    }
-    server.get("/a/1").send().status(404);
-}

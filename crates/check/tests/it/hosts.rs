@@ -86,3 +86,13 @@ fn section_3_line_1_a_listed_host_is_answered() {
     server.raw(get("Host: Files.Local:80\r\n")).status(200);
     server.raw(get("Host: other.local\r\n")).status(421);
 }
+
+#[test]
+fn section_3_line_1_a_foreign_host_is_not_even_moved() {
+    let server = Server::start();
+    let refused = server
+        .get("/a/")
+        .without("host")
+        .field("Host", "evil.example");
+    refused.send().status(421).no_field("location");
+}

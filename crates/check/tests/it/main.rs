@@ -25,6 +25,7 @@ mod hosts;
 mod lists;
 mod metadata;
 mod methods;
+mod model;
 mod names;
 mod ndjson;
 mod order;

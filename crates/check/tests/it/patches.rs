@@ -23,7 +23,7 @@ fn section_2_a_patch_keeps_what_it_does_not_touch() {
         r#""e": 1e400"#,
         r#""s": "\u00e9\/""#,
         r#""a": [1.50, {"x":-0}]"#,
-        r#""new":1.10"#,
+        r#""new": 1.10"#,
     ];
     let mut at = 0;
     for part in kept {
@@ -308,4 +308,23 @@ fn rfc_6901_pointers_are_unescaped_and_names_are_not_indices() {
         .status(204);
     let read = server.get("/a/1").send();
     read.is_body(r#"{"a/b":10,"m~n":20,"":30,"0":40," ":50,"é":60}"#);
+}
+
+#[test]
+fn section_4_2_parameters_of_a_patch_type_do_not_matter() {
+    let server = Server::start();
+    let cases = [
+        ("application/merge-patch+json; charset=utf-8", r#"{"a":1}"#),
+        (
+            "Application/JSON-Patch+JSON;x=y",
+            r#"[{"op":"add","path":"/a","value":1}]"#,
+        ),
+    ];
+    for (content_type, patch) in cases {
+        server.put("/a/1", "{}").send();
+        server.replace("/a/1", "{}");
+        let request = server.request("PATCH", "/a/1").content(content_type, patch);
+        request.if_match("*").send().status(204);
+        server.get("/a/1").send().is_body(r#"{"a":1}"#);
+    }
 }

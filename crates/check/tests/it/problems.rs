@@ -105,3 +105,27 @@ fn section_10_what_a_request_holds_is_quoted_safely() {
     assert!(problem["detail"].is_string());
     refused.has("content-type", "application/problem+json");
 }
+
+#[test]
+fn section_10_what_is_no_http_is_a_problem_too() {
+    let server = Server::start();
+    let host = server.host();
+    let messages = [
+        "GARBAGE\r\n\r\n".to_owned(),
+        format!("GET /a b HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: {host}\r\nbad name: x\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: {host}\r\nX: a\r\n folded\r\n\r\n"),
+        format!("PUT /a/1 HTTP/1.1\r\nHost: {host}\r\nContent-Length: +1\r\n\r\n1"),
+        format!(
+            "PUT /a/1 HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12"
+        ),
+    ];
+    for message in messages {
+        let mut connection = server.connect();
+        connection.send(&message);
+        let refused = connection.read("GET");
+        assert_eq!(refused.code, 400, "{message}: {refused}");
+        refused.has("connection", "close").problem("bad-framing");
+        assert!(connection.is_closed());
+    }
+}

@@ -1,5 +1,9 @@
 //! A 412 helps to go on (contract §5.3).
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 
 use crate::harness::Server;
@@ -193,4 +197,42 @@ fn section_5_3_a_coded_tag_has_changes_too() {
     let problem = refused.status(412).problem("stale");
     let expected = json!([{"op": "replace", "path": "/500", "value": 2}]);
     assert_eq!(problem["changes"], expected);
+}
+
+#[test]
+fn section_5_3_a_lost_acknowledgement_of_a_compressed_put_is_seen() {
+    let server = Server::start();
+    let old = server.create("/a/1", "1");
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(b"[2]").unwrap();
+    let coded = encoder.finish().unwrap();
+    let put = || {
+        let request = server.put("/a/1", &coded).if_match(&old);
+        request.field("Content-Encoding", "gzip").send()
+    };
+    put().status(204);
+    assert_eq!(put().status(412).problem("stale")["same"], true);
+}
+
+#[test]
+fn section_5_3_what_is_too_large_or_malformed_is_first_of_all_stale() {
+    let server = Server::start();
+    let old = server.create("/a/1", "1");
+    let tag = server.replace("/a/1", "2");
+    let malformed = server.put("/a/1", "{").if_match(&old).send();
+    let problem = malformed.status(412).problem("stale");
+    assert_eq!(problem["current"], tag.as_str());
+    let conflict = server.patch("/a/1", r#"[{"op":"remove","path":"/x"}]"#);
+    conflict.if_match(&old).send().status(412).problem("stale");
+    let mut connection = server.connect();
+    connection.send(format!(
+        "PUT /a/1 HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain\r\nIf-Match: {old}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        server.host()
+    ));
+    let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, "x".repeat(1 << 20));
+    for _ in 0..5 {
+        connection.send(&chunk);
+    }
+    connection.send("0\r\n\r\n");
+    connection.read("PUT").status(412).problem("stale");
 }

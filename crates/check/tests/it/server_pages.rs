@@ -100,6 +100,8 @@ fn section_1_metrics_show_commits_and_the_size_of_the_store() {
 fn metrics_do_not_grow_with_the_methods_that_clients_make_up() {
     let server = Server::start();
     server.request("BREW", "/a").send().status(501);
+    // The first page is counted in the second.
+    samples(&server);
     let before = samples(&server).len();
     for number in 0..20 {
         server
@@ -107,5 +109,5 @@ fn metrics_do_not_grow_with_the_methods_that_clients_make_up() {
             .send()
             .status(501);
     }
-    assert_eq!(samples(&server).len(), before + usize::from(before == 0));
+    assert_eq!(samples(&server).len(), before);
 }

@@ -1,8 +1,5 @@
 //! Entity tags: one number is everything (contract §1).
 
-use std::fs;
-use std::path::Path;
-
 use crate::harness::Server;
 
 /// The epoch in `"<epoch>-<revision>"`.
@@ -13,14 +10,6 @@ fn epoch(tag: &str) -> &str {
 fn revision(tag: &str) -> u64 {
     let opaque = tag.trim_matches('"').split_once('-').unwrap().1;
     opaque.parse().unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }
 
 #[test]
@@ -83,30 +72,6 @@ fn section_1_a_made_up_epoch_or_revision_never_matches() {
         assert_eq!(stale.code, 412, "{tag}: {stale}");
     }
     server.holds("/a/1", "1", &tag);
-}
-
-#[test]
-fn section_1_tags_of_a_lost_history_never_match() {
-    let mut server = Server::start();
-    let common = server.create("/a/1", "1");
-    server.stop();
-    let backup = tempfile::TempDir::new().unwrap();
-    copy(server.data(), &backup.path().join("data"));
-    server.start_again();
-    let lost = server.replace("/a/1", "lost".len().to_string());
-    server.stop();
-
-    let restored = Server::on(&backup.path().join("data"), &[]);
-    restored.holds("/a/1", "1", &common);
-    // As many writes as the lost history had, and more.
-    for number in 10..20 {
-        let now = restored.replace("/a/1", number.to_string());
-        assert_ne!(now, lost);
-        let stale = restored.put("/a/1", "0").if_match(&lost).send();
-        stale.status(412);
-        let read = restored.get("/a/1").if_none_match(&lost).send();
-        read.status(200);
-    }
 }
 
 #[test]

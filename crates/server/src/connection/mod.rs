@@ -49,6 +49,11 @@ const TURN_AWAY: Duration = Duration::from_secs(1);
 /// How long connections have to end after their last answer, when the server stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether all requests are answered, when the server stops. A
+/// count of them would cost each request two writes to memory that all processors
+/// share.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
 const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -126,7 +131,7 @@ impl<S: Store> Listener<S> {
             }
         }
         self.app.drain();
-        let mut drained = std::pin::pin!(timeout(patience, self.app.drained()));
+        let mut drained = std::pin::pin!(timeout(patience, self.open.answered()));
         loop {
             tokio::select! {
                 accepted = self.socket.accept() => self.accepted(accepted).await,
@@ -375,6 +380,17 @@ impl Registry {
         }
     }
 
+    /// Completes when no request is without its answer.
+    async fn answered(&self) {
+        let mut look = tokio::time::interval(DRAIN_LOOK);
+        loop {
+            look.tick().await;
+            if self.lock().values().all(|(state, _)| state.is_answered()) {
+                return;
+            }
+        }
+    }
+
     async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -390,7 +406,7 @@ impl Registry {
 pub(crate) struct OpenBody {
     pub(crate) body: Body,
     #[allow(dead_code, reason = "held for as long as the answer is written")]
-    pub(crate) open: (Open, crate::app::InFlight),
+    pub(crate) open: Open,
 }
 
 impl hyper::body::Body for OpenBody {

@@ -117,6 +117,11 @@ impl ConnectionState {
         self.open.fetch_sub(1, Relaxed);
     }
 
+    /// Whether no request is without its answer.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.open.load(Relaxed) == 0
+    }
+
     /// Whether the client takes too long.
     pub(crate) fn is_overdue(&self) -> bool {
         let now = self.clock.now();

@@ -165,6 +165,6 @@ impl Connection {
 
 /// The code in `HTTP/1.1 204 No Content`.
 fn code_in(status_line: &str) -> Option<u16> {
-    let rest = status_line.strip_prefix("HTTP/1.1 ")?;
+    let rest = status_line.strip_prefix("HTTP/1.")?.get(2..)?;
     rest.get(..3)?.parse().ok()
 }

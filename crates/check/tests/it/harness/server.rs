@@ -1,5 +1,6 @@
 //! A server process on a directory and a port of its own.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -227,7 +228,14 @@ fn to_owned(flags: &[&str]) -> Vec<String> {
 /// The process, and the lines of its standard output as they come. They are read to
 /// the end, so that the server never waits for a reader.
 fn spawn(data: &Path, flags: &[String], log: &Path) -> (Child, mpsc::Receiver<String>) {
-    let mut process = Command::new(binary::path())
+    let mut command = Command::new(binary::path());
+    // What the tester's own server is set up with is not for this one.
+    let variables = std::env::vars_os().map(|(name, _)| name);
+    let ours = |name: &OsString| name.to_string_lossy().starts_with("MATCHBOOK_");
+    variables.filter(ours).for_each(|name| {
+        command.env_remove(name);
+    });
+    let mut process = command
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .args(flags)
