@@ -248,22 +248,26 @@ impl Target {
     }
 
     /// Nearly every path is canonical as it was sent: nothing to decode or to encode.
+    /// `None` says only that it has to be looked at more closely.
     fn canonical(path: &str) -> Option<Self> {
         let mut segments = 0;
         let mut last_slash = 0;
+        let mut before = b'x';
         for (at, byte) in path.bytes().enumerate() {
-            if byte == b'/' {
-                segments += 1;
-                last_slash = at;
-            } else if !is_unreserved(byte) {
-                return None;
+            match (before, byte) {
+                // An empty segment, or one that may be of dots alone.
+                (b'/', b'/' | b'.') => return None,
+                (_, b'/') => {
+                    segments += 1;
+                    last_slash = at;
+                }
+                _ if is_unreserved(byte) => {}
+                _ => return None,
             }
+            before = byte;
         }
-        let plain = path.len() <= SEGMENT_BYTES
-            && !path.contains("//")
-            && !path.contains("/.")
-            && !path.ends_with('/');
-        plain.then(|| Self::new(path.into(), segments, last_slash))
+        let is_plain = path.len() <= SEGMENT_BYTES && before != b'/';
+        is_plain.then(|| Self::new(path.into(), segments, last_slash))
     }
 
     fn new(text: Arc<str>, segments: usize, last_slash: usize) -> Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Instant, SystemTime};
 
-use http::{HeaderName, HeaderValue, Response, Version, header};
+use http::{HeaderValue, Response, Version, header};
 use hyper::Request;
 use hyper::body::Incoming;
 use matchbook_core::clock::Timestamp;
@@ -14,14 +14,13 @@ use matchbook_store::Store;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::answer::REQUEST_ID;
 use crate::body::Body;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
 use crate::metrics::Metrics;
 use crate::routes;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// A store and how to answer for it.
 #[derive(Debug)]

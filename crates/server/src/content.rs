@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body, Incoming};
 use matchbook_core::field::content_encoding::ContentEncoding;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Method, Request};
@@ -91,7 +91,10 @@ impl Content {
     }
 }
 
-async fn collect(mut incoming: Incoming, max_bytes: usize) -> Result<Bytes, Problem> {
+async fn collect<B>(mut incoming: B, max_bytes: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
     let begun = Instant::now();
     let mut received = 0_usize;
     // Most contents come in one piece, which is then not copied.
@@ -154,10 +157,67 @@ fn gunzip(coded: &[u8], max_bytes: usize) -> Result<Bytes, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, ready};
+
+    use hyper::body::Frame;
     use matchbook_core::field::coding::Coding;
+    use tokio::time::{Interval, interval};
 
     use super::*;
     use crate::representation::compress;
+
+    /// Content that comes in equal pieces, one a second, as often as it says.
+    struct Slow {
+        piece_bytes: usize,
+        pieces: usize,
+        seconds: Interval,
+    }
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = hyper::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+            ready!(self.seconds.poll_tick(context));
+            let Some(left) = self.pieces.checked_sub(1) else {
+                return Poll::Ready(None);
+            };
+            self.pieces = left;
+            let piece = vec![b'x'; self.piece_bytes];
+            Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+        }
+    }
+
+    async fn collect_slowly(piece_bytes: usize, pieces: usize) -> Result<usize, Kind> {
+        let slow = Slow {
+            piece_bytes,
+            pieces,
+            seconds: interval(Duration::from_secs(1)),
+        };
+        let collected = collect(slow, 4 * 1_024 * 1_024).await;
+        collected
+            .map(|bytes| bytes.len())
+            .map_err(|problem| problem.kind)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn content_that_comes_byte_by_byte_is_given_up() {
+        let begun = Instant::now();
+        assert_eq!(collect_slowly(1, 1_000).await, Err(Kind::Timeout));
+        assert_eq!(begun.elapsed(), BASE);
+        assert_eq!(collect_slowly(1, 20).await, Ok(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn content_that_comes_steadily_has_the_time_that_it_needs() {
+        let a_second = 16 * 1_024;
+        assert_eq!(collect_slowly(a_second, 200).await, Ok(200 * a_second));
+        let half = collect_slowly(a_second / 2, 200).await;
+        assert_eq!(half, Err(Kind::Timeout));
+    }
 
     #[test]
     fn section_2_a_bomb_is_stopped_while_it_is_decoded() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
-use matchbook_core::decide::{Answer, Decision, Progress, READ_METHODS, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
 use matchbook_core::field::coding::Coding;
 use matchbook_core::json::compact;
 use matchbook_core::json::text::quote_into;
@@ -298,9 +298,7 @@ async fn send_all<S: Store>(
 
 /// The list of collections.
 pub(crate) async fn collections<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
-    let resource = Resource::Page {
-        allow: READ_METHODS,
-    };
+    let resource = Resource::Page;
     let decision = decide(
         &call.facts,
         &call.circumstances,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use matchbook_core::decide::{Answer, Decision, Progress, READ_METHODS, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
 use matchbook_core::json::text::quote_into;
 use matchbook_core::problem::Kind;
 use matchbook_store::Store;
@@ -17,14 +17,7 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 /// A request that is refused whatever it is about.
 pub(crate) fn refusal<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
-    decided(
-        app,
-        call,
-        &Resource::Page {
-            allow: READ_METHODS,
-        },
-    )
-    .unwrap_or_else(|response| response)
+    decided(app, call, &Resource::Page).unwrap_or_else(|response| response)
 }
 
 /// One of the server's own pages.
@@ -32,9 +25,7 @@ pub(crate) fn page<S: Store>(app: &App<S>, call: &Call<'_>, name: &str) -> Respo
     let problem = name.strip_prefix("problems/").and_then(Kind::from_name);
     let is_known = problem.is_some() || matches!(name, "health" | "ready" | "metrics");
     let resource = if is_known {
-        Resource::Page {
-            allow: READ_METHODS,
-        }
+        Resource::Page
     } else {
         Resource::NoPage
     };

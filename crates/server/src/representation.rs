@@ -56,7 +56,7 @@ impl Representation {
         Self {
             etag: value(document.version.etag()),
             last_modified: value(document.modified.http_date()),
-            content_type: value(document.content_type.to_string()),
+            content_type: content_type(&document.content_type),
             is_json: media_type.is_some_and(|known| known.is_json()),
             executes: media_type.is_some_and(|known| known.executes()),
             compressible: document.body.len() >= COMPRESS_FROM_BYTES
@@ -68,15 +68,22 @@ impl Representation {
     }
 
     /// What the decision needs to know.
-    pub(crate) fn present<'a>(&self, document: &'a Document) -> Present<'a> {
+    pub(crate) fn present<'a>(&'a self, document: &'a Document) -> Present<'a> {
         Present {
             version: document.version,
+            opaque: self.opaque(),
             modified_secs: document.modified.as_secs(),
             content_type: &document.content_type,
             is_json: self.is_json,
             length_bytes: document.body.len() as u64,
             compressible: self.compressible,
         }
+    }
+
+    /// The identity representation's tag without its quotes.
+    fn opaque(&self) -> &str {
+        let quoted = std::str::from_utf8(self.etag.as_bytes()).unwrap_or_default();
+        quoted.trim_matches('"')
     }
 
     /// The tag of the representation in this coding.
@@ -141,6 +148,14 @@ pub(crate) fn compress(coding: Coding, body: &[u8]) -> Option<Bytes> {
         Coding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL).ok()?,
     };
     Some(Bytes::from(coded))
+}
+
+/// Nearly all documents share one media type.
+pub(crate) fn content_type(text: &str) -> HeaderValue {
+    if text == MediaType::JSON.as_str() {
+        return HeaderValue::from_static("application/json");
+    }
+    value(text.to_owned())
 }
 
 /// A field value out of text that is known to be fit for one.

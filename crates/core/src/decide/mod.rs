@@ -6,6 +6,8 @@
 //! nothing, or when it was committed. The lines of the table stand in its order; the
 //! first that applies answers.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 use crate::field::coding::Coding;
@@ -32,11 +34,8 @@ pub enum Resource<'a> {
         /// Whether it has members. `If-Match: *` on a POST asks.
         has_members: bool,
     },
-    /// The list of collections, or a page of the server's own, with its methods.
-    Page {
-        /// What `Allow` says.
-        allow: &'static str,
-    },
+    /// The list of collections, or a page of the server's own.
+    Page,
     /// A name below `/_/` that means nothing.
     NoPage,
 }
@@ -46,6 +45,8 @@ pub enum Resource<'a> {
 pub struct Present<'a> {
     /// The version that it stands at.
     pub version: Version,
+    /// That as text: the opaque part of the identity representation's tag.
+    pub opaque: &'a str,
     /// Its time, in seconds since 1970.
     pub modified_secs: u64,
     /// Its media type.
@@ -188,7 +189,7 @@ pub enum Answer {
     /// 405, with what `Allow` says.
     NotAllowed {
         /// What `Allow` says.
-        allow: &'static str,
+        allow: Allow,
     },
     /// 412, where the document exists and the problem can help to go on.
     Stale(Problem),
@@ -199,7 +200,7 @@ pub enum Answer {
     /// 204 to OPTIONS, with what `Allow` says.
     Options {
         /// What `Allow` says.
-        allow: &'static str,
+        allow: Allow,
     },
     /// 304.
     NotModified(Coding),
@@ -242,12 +243,39 @@ impl Written {
     }
 }
 
-/// What `Allow` says of a document.
-pub const DOCUMENT_METHODS: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
-/// What `Allow` says of a collection.
-pub const COLLECTION_METHODS: &str = "GET, HEAD, POST, OPTIONS";
-/// What `Allow` says of a page that can only be read.
-pub const READ_METHODS: &str = "GET, HEAD, OPTIONS";
+/// Which methods a resource has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// Those of a document.
+    Document,
+    /// Those of a collection.
+    Collection,
+    /// Those of a page that can only be read.
+    Page,
+}
+
+impl Allow {
+    /// What `Allow` says.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+            Self::Collection => "GET, HEAD, POST, OPTIONS",
+            Self::Page => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// Whether the resource has the method.
+    #[must_use]
+    pub const fn has(self, method: Method) -> bool {
+        match method {
+            Method::Get | Method::Head | Method::Options => true,
+            Method::Put | Method::Patch | Method::Delete => matches!(self, Self::Document),
+            Method::Post => matches!(self, Self::Collection),
+            Method::Other | Method::Unknown => false,
+        }
+    }
+}
 
 /// What `Retry-After` says when the server is draining or overloaded: long enough for
 /// a restart, short enough for a person who waits.
@@ -276,7 +304,7 @@ pub fn decide(
                     opaque,
                     has_members,
                 } => about_collection(request, opaque, *has_members, policy),
-                Resource::Page { .. } => Some(Answer::Representation(Coding::Identity)),
+                Resource::Page => Some(Answer::Representation(Coding::Identity)),
                 Resource::NoPage => Some(Answer::Refuse(
                     Kind::NotFound.because("the server has no page of this name"),
                 )),
@@ -343,22 +371,20 @@ fn line_2(circumstances: &Circumstances) -> Option<Answer> {
 
 fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answer> {
     let allow = match resource {
-        Resource::Document(_) => DOCUMENT_METHODS,
-        Resource::Collection { .. } => COLLECTION_METHODS,
-        Resource::Page { allow } => allow,
-        Resource::NoPage => return unknown_method(request, READ_METHODS),
+        Resource::Document(_) => Allow::Document,
+        Resource::Collection { .. } => Allow::Collection,
+        Resource::Page | Resource::NoPage => Allow::Page,
     };
     match request.method {
-        Method::Unknown => unknown_method(request, allow),
+        Method::Unknown => Some(Answer::Refuse(
+            Kind::UnknownMethod.because(format!("known here: {}", allow.text())),
+        )),
+        // What is not there has no methods: 404 says more.
+        _ if matches!(resource, Resource::NoPage) => None,
         Method::Options => Some(Answer::Options { allow }),
-        method if allow.split(", ").any(|name| name == method.as_str()) => None,
+        method if allow.has(method) => None,
         _ => Some(Answer::NotAllowed { allow }),
     }
-}
-
-fn unknown_method(request: &Request<'_>, allow: &str) -> Option<Answer> {
-    (request.method == Method::Unknown)
-        .then(|| Answer::Refuse(Kind::UnknownMethod.because(format!("known here: {allow}"))))
 }
 
 /// A page of another site must not write with the rights of whoever looks at it.
@@ -479,14 +505,11 @@ fn line_14(
 }
 
 fn line_15(request: &Request<'_>, document: Option<Present<'_>>) -> Option<Answer> {
-    let opaque = document.map(|document| document.version.to_string());
-    let current = document
-        .zip(opaque.as_deref())
-        .map(|(document, opaque)| Validators {
-            opaque,
-            weak: false,
-            modified_secs: Some(document.modified_secs),
-        });
+    let current = document.map(|document| Validators {
+        opaque: document.opaque,
+        weak: false,
+        modified_secs: Some(document.modified_secs),
+    });
     match request.preconditions.evaluate(Access::Unsafe, current) {
         Verdict::Hold => None,
         Verdict::NotModified | Verdict::Failed => Some(match document {
@@ -519,9 +542,12 @@ fn read(request: &Request<'_>, document: &Present<'_>) -> Answer {
             Kind::NotAcceptable.because("Accept-Encoding forbids every coding that there is"),
         );
     };
-    let opaque = Opaque::of(document.version, coding);
+    let opaque = match coding {
+        Coding::Identity => Cow::Borrowed(document.opaque),
+        coding => Cow::Owned(format!("{}{}", document.opaque, coding.suffix())),
+    };
     let current = Validators {
-        opaque: opaque.as_str(),
+        opaque: &opaque,
         weak: false,
         modified_secs: Some(document.modified_secs),
     };
@@ -621,32 +647,6 @@ fn written(request: &Request<'_>, created: bool) -> Answer {
         representation: request.wants_representation() && request.method != Method::Delete,
         validators: verbatim && request.method != Method::Delete,
     })
-}
-
-/// The opaque part of a representation's tag, without allocating.
-struct Opaque {
-    text: [u8; Self::BYTES],
-    length: usize,
-}
-
-impl Opaque {
-    /// An epoch, a hyphen, twenty digits, and the longest suffix.
-    const BYTES: usize = 40;
-
-    fn of(version: Version, coding: Coding) -> Self {
-        use std::io::Write;
-        let mut text = [0; Self::BYTES];
-        let mut rest = text.as_mut_slice();
-        // Cannot fail: BYTES is the longest there is.
-        let _ = write!(rest, "{version}{}", coding.suffix());
-        let length = Self::BYTES - rest.len();
-        Self { text, length }
-    }
-
-    fn as_str(&self) -> &str {
-        let written = self.text.get(..self.length).unwrap_or_default();
-        std::str::from_utf8(written).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

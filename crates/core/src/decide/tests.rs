@@ -84,6 +84,7 @@ impl Setup {
         });
         let present = Present {
             version: VERSION.parse().unwrap(),
+            opaque: VERSION,
             modified_secs: 784_111_777,
             content_type: if self.is_json {
                 "application/json"

@@ -102,6 +102,9 @@ impl<'a> Host<'a> {
     /// is none of these, which is what stops DNS rebinding (contract §3, line 1).
     #[must_use]
     pub fn is_loopback(&self) -> bool {
+        if matches!(self.name, "localhost" | "127.0.0.1") {
+            return true;
+        }
         if let Some(address) = ip_literal(self.name) {
             return address.to_canonical().is_loopback();
         }

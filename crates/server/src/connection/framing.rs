@@ -7,6 +7,11 @@
 //! hyper does lets one client's bytes become another's request (RFC 9112 §11.2). So the
 //! [`Tracker`] reads the same bytes as they pass and finds what is in doubt. It never
 //! changes them.
+//!
+//! In a head a line may end in a bare LF (RFC 9112 §2.2), for hyper too. In a trailer
+//! section hyper looks for CRLF at first and takes LF later, so there, and in chunk
+//! sizes, a bare LF ends the conversation: after it the two would count requests
+//! differently.
 
 use memchr::memchr;
 
@@ -48,6 +53,8 @@ pub(crate) struct Tracker {
     partial: Vec<u8>,
     /// Request heads begun so far.
     heads: u64,
+    /// Of the bytes last read, those before the line that is looked at.
+    sound_bytes: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +73,9 @@ enum Place {
     Trailers,
     /// Nothing more can be told.
     Lost,
+    /// A line of the chunked coding that readers may end at different places. Nothing
+    /// behind it may be believed.
+    Broken,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,17 +103,26 @@ impl Tracker {
             place: Place::Start,
             partial: Vec::new(),
             heads: 0,
+            sound_bytes: 0,
         }
     }
 
-    /// Whether the next byte begins a request.
-    pub(crate) fn is_between_requests(&self) -> bool {
-        self.place == Place::Start && self.partial.is_empty()
+    /// How many request heads have begun, the one included of which only a part of the
+    /// request line has come.
+    pub(crate) fn heads_begun(&self) -> u64 {
+        let begins = self.place == Place::Start && !self.partial.is_empty();
+        self.heads + u64::from(begins)
     }
 
     /// Whether all of every request has come.
     pub(crate) fn is_in_head(&self) -> bool {
         matches!(self.place, Place::Start | Place::Fields(_))
+    }
+
+    /// Where the content's chunks are such that nobody can tell how they go on: how many
+    /// of the bytes just read come before that line.
+    pub(crate) fn broken_at(&self) -> Option<usize> {
+        (self.place == Place::Broken).then_some(self.sound_bytes)
     }
 
     /// Takes the bytes that were just read. After a doubt nothing more is told.
@@ -123,8 +142,9 @@ impl Tracker {
                         self.place = Place::ChunkSize;
                     }
                 }
-                Place::Lost => return None,
+                Place::Lost | Place::Broken => return None,
                 Place::Start | Place::Fields(_) | Place::ChunkSize | Place::Trailers => {
+                    self.sound_bytes = bytes.len() - rest.len();
                     rest = self.read_line(rest);
                     if let Some(doubt) = self.doubt() {
                         self.place = Place::Lost;
@@ -164,7 +184,12 @@ impl Tracker {
     }
 
     fn take_line(&mut self, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let whole = line.strip_suffix(b"\r");
+        if whole.is_none() && matches!(self.place, Place::ChunkSize | Place::Trailers) {
+            self.place = Place::Broken;
+            return;
+        }
+        let line = whole.unwrap_or(line);
         match &mut self.place {
             Place::Start if line.is_empty() => {}
             Place::Start => {
@@ -181,11 +206,12 @@ impl Tracker {
                     Some(0) => Place::Trailers,
                     // The chunk's data is followed by a line end.
                     Some(size) => Place::Chunk(size.saturating_add(2)),
-                    None => Place::Lost,
+                    None => Place::Broken,
                 }
             }
             Place::Trailers if line.is_empty() => self.place = Place::Start,
-            Place::Trailers | Place::Content(_) | Place::Chunk(_) | Place::Lost => {}
+            Place::Trailers | Place::Content(_) | Place::Chunk(_) | Place::Lost | Place::Broken => {
+            }
         }
     }
 
@@ -339,6 +365,36 @@ mod tests {
                     find(bytes.as_bytes(), piece),
                     expected,
                     "{bytes:?} by {piece}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_the_chunked_coding_end_in_crlf() {
+        let head = "PUT /a/b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let cases = [
+            ("1\r\n2\r\n0\r\nX: a\r\n\r\n", false),
+            ("1\r\n\n\r\n0\r\n\r\n", false),
+            ("1\n2\r\n0\r\n\r\n", true),
+            ("1;a\n2\r\n0\r\n\r\n", true),
+            ("1\r\n2\r\n0\n\r\n", true),
+            ("1\r\n2\r\n0\r\n\n", true),
+            ("1\r\n2\r\n0\r\nX: a\n\nGET /a HTTP/1.1\r\n\r\n", true),
+            ("1\r\n2\r\n0\r\nX: a\nY: b\r\n\r\n", true),
+            ("x\r\n2\r\n0\r\n\r\n", true),
+        ];
+        for (content, broken) in cases {
+            for piece in 1..=content.len() {
+                let mut tracker = Tracker::new();
+                let message = format!("{head}{content}{GET}");
+                for bytes in message.as_bytes().chunks(piece) {
+                    assert_eq!(tracker.read(bytes), None);
+                }
+                assert_eq!(
+                    tracker.broken_at().is_some(),
+                    broken,
+                    "{content:?} by {piece}"
                 );
             }
         }

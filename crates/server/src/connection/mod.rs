@@ -247,6 +247,8 @@ async fn speak_http_1<S: Store>(
         async move { Ok::<_, io::Error>(app.answer(request, peer, doubt, open).await) }
     });
     let connection = http1::Builder::new()
+        // A client that sends no more may still wait for its answer.
+        .half_close(true)
         .max_buf_size(HTTP_1_BUFFER)
         .max_headers(HTTP_1_FIELDS)
         .serve_connection(TokioIo::new(stream), service);

@@ -47,8 +47,8 @@ pub(crate) struct ConnectionState {
     open: AtomicU32,
     /// Since when nothing, or a header section, is waited for.
     waiting_since: AtomicU32,
-    /// Whether the first byte of a header section has come.
-    in_head: AtomicU8,
+    /// Header sections whose first byte has come.
+    heads: AtomicU64,
     /// Since when the client has taken nothing; 0 when it takes what it is given.
     stalled_since: AtomicU32,
     /// The place of a doubtful request; 0 when there is none.
@@ -66,7 +66,7 @@ impl ConnectionState {
             requests: AtomicU64::new(0),
             open: AtomicU32::new(0),
             waiting_since: AtomicU32::new(now),
-            in_head: AtomicU8::new(0),
+            heads: AtomicU64::new(0),
             stalled_since: AtomicU32::new(0),
             doubtful: AtomicU64::new(0),
             doubt: AtomicU8::new(0),
@@ -74,9 +74,13 @@ impl ConnectionState {
         }
     }
 
-    pub(crate) fn head_begins(&self) {
-        self.waiting_since.store(self.clock.now(), Relaxed);
-        self.in_head.store(1, Relaxed);
+    /// So many header sections have begun so far. Empty lines before a request line
+    /// begin none, so that they do not hold a connection open.
+    pub(crate) fn heads_begin(&self, heads: u64) {
+        if heads > self.heads.load(Relaxed) {
+            self.heads.store(heads, Relaxed);
+            self.waiting_since.store(self.clock.now(), Relaxed);
+        }
     }
 
     pub(crate) fn doubt(&self, doubtful: Doubtful) {
@@ -99,7 +103,6 @@ impl ConnectionState {
     pub(crate) fn request_begins(&self) -> Option<Doubt> {
         let request = self.requests.fetch_add(1, Relaxed) + 1;
         self.open.fetch_add(1, Relaxed);
-        self.in_head.store(0, Relaxed);
         (self.doubtful.load(Relaxed) == request).then(|| self.found_doubt())
     }
 
@@ -132,11 +135,8 @@ impl ConnectionState {
         if self.open.load(Relaxed) > 0 {
             return false;
         }
-        let limit = if self.in_head.load(Relaxed) == 1 {
-            HEAD_SECS
-        } else {
-            IDLE_SECS
-        };
+        let in_head = self.heads.load(Relaxed) > self.requests.load(Relaxed);
+        let limit = if in_head { HEAD_SECS } else { IDLE_SECS };
         now.saturating_sub(self.waiting_since.load(Relaxed)) > limit
     }
 }
@@ -155,9 +155,9 @@ mod tests {
         clock.tick();
         let idle = ConnectionState::new(clock.clone());
         let in_head = ConnectionState::new(clock.clone());
-        in_head.head_begins();
+        in_head.heads_begin(1);
         let busy = ConnectionState::new(clock.clone());
-        busy.head_begins();
+        busy.heads_begin(1);
         assert_eq!(busy.request_begins(), None);
         let stalled = ConnectionState::new(clock.clone());
         stalled.request_begins();
@@ -177,6 +177,33 @@ mod tests {
         assert!(!busy.is_overdue());
         after(1, &clock);
         assert!(busy.is_overdue());
+    }
+
+    #[test]
+    fn a_head_behind_others_has_the_limit_of_a_head() {
+        let clock = Arc::new(CoarseClock::default());
+        let pipelined = ConnectionState::new(clock.clone());
+        pipelined.heads_begin(2);
+        pipelined.request_begins();
+        after(2 * HEAD_SECS, &clock);
+        assert!(!pipelined.is_overdue());
+        pipelined.request_ends();
+        after(HEAD_SECS, &clock);
+        assert!(!pipelined.is_overdue());
+        after(1, &clock);
+        assert!(pipelined.is_overdue());
+    }
+
+    #[test]
+    fn a_head_that_goes_on_has_no_more_time() {
+        let clock = Arc::new(CoarseClock::default());
+        let slow = ConnectionState::new(clock.clone());
+        for _ in 0..=HEAD_SECS {
+            slow.heads_begin(1);
+            assert!(!slow.is_overdue());
+            after(1, &clock);
+        }
+        assert!(slow.is_overdue());
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) struct WatchedStream {
     tracker: Option<Tracker>,
     /// A doubtful head was passed on: nothing behind it may be.
     closed: bool,
+    /// The content broke: nothing from there on is passed.
+    cut_off: bool,
     linger: Option<Linger>,
 }
 
@@ -58,6 +60,7 @@ impl WatchedStream {
             state,
             tracker: is_http_1.then(Tracker::new),
             closed: false,
+            cut_off: false,
             linger: None,
         }
     }
@@ -70,13 +73,16 @@ impl WatchedStream {
         if bytes.is_empty() {
             return;
         }
-        if tracker.is_between_requests() {
-            self.state.head_begins();
-        }
-        if let Some(doubtful) = tracker.read(bytes) {
+        let doubtful = tracker.read(bytes);
+        self.state.heads_begin(tracker.heads_begun());
+        if let Some(doubtful) = doubtful {
             self.state.doubt(doubtful);
             self.closed = true;
             buffer.set_filled(filled_before + doubtful.ends_at);
+        }
+        if let Some(sound) = tracker.broken_at() {
+            self.cut_off = true;
+            buffer.set_filled(filled_before + sound);
         }
     }
 
@@ -121,6 +127,10 @@ impl AsyncRead for WatchedStream {
         if this.closed {
             // The answer is on its way; whoever writes it closes the connection.
             return Poll::Pending;
+        }
+        if this.cut_off {
+            // As if the client had ended: whoever reads the content sees it incomplete.
+            return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         if this.prefix.is_empty() {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 use super::schema::FORMAT;
 
@@ -140,6 +141,11 @@ impl OpenError {
 
     pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
+        // The index of the log is the one file that SQLite cannot make longer without
+        // calling that a failed disk.
+        if error.sqlite_error().map(|error| error.extended_code) == Some(SQLITE_IOERR_SHMSIZE) {
+            return Self::Full { path };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotAStore { file: path },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged {

@@ -98,6 +98,17 @@ impl Server {
         self.process.id()
     }
 
+    /// The most memory that it has held so far, as the kernel of Linux counts it.
+    pub(crate) fn peak_kib(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap()
+    }
+
     /// What it has written to standard error so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
@@ -112,6 +123,11 @@ impl Server {
     /// SIGTERM, and waits until it has ended.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.process.wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         self.process.wait().unwrap()
     }
 
