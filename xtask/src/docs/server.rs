@@ -8,13 +8,16 @@ use super::expect;
 use crate::child;
 
 /// What it prints when it takes requests.
-const LISTENS: &str = "Matchbook listens on ";
+const LISTENS: &str = "listening on ";
 
 /// Longest time until it listens.
 const START: Duration = Duration::from_secs(30);
 
 /// Longest time until it listens if `cargo run` has to build it first.
 const BUILD_AND_START: Duration = Duration::from_secs(1_200);
+
+/// Longest time from that line to the last that the page shows.
+const GREETING: Duration = Duration::from_secs(5);
 
 /// Longest time from SIGTERM to its end.
 const STOP: Duration = Duration::from_secs(20);
@@ -39,18 +42,22 @@ impl Server {
         let (process, lines) = child::start(command)?;
         let server = Self { process, lines };
         let patience = if is_built { START } else { BUILD_AND_START };
-        let begun = Instant::now();
+        let mut deadline = Instant::now() + patience;
         let mut printed = String::new();
         loop {
-            let left = patience.saturating_sub(begun.elapsed());
+            let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = server.lines.recv_timeout(left) else {
                 return Err(server.never_listened(&printed, expected));
             };
             printed.push_str(&line);
             printed.push('\n');
+            let listens = printed.contains(LISTENS);
             let says_all = expected.is_none_or(|text| expect::compare(text, &printed).is_ok());
-            if printed.contains(LISTENS) && says_all {
+            if listens && says_all {
                 return Ok(server);
+            }
+            if line.contains(LISTENS) {
+                deadline = Instant::now() + GREETING;
             }
         }
     }
@@ -58,7 +65,7 @@ impl Server {
     fn never_listened(&self, printed: &str, expected: Option<&str>) -> String {
         let differs = expected.and_then(|text| expect::compare(text, printed).err());
         let printed = differs.unwrap_or_else(|| printed.to_owned());
-        format!("the server did not say that it listens:\n{printed}")
+        format!("the server did not start as the page says:\n{printed}")
     }
 
     /// Asks it to end, as a service manager does. It must end well.
