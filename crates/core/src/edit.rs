@@ -85,8 +85,10 @@ fn replace(
     if is_json {
         json::check(content).map_err(malformed)?;
     }
+    // A copy, because the content is a part of a buffer of the connection, all of which
+    // would stay in memory for as long as the document does.
     Ok(Outcome::Changed {
-        body: content.clone(),
+        body: Bytes::copy_from_slice(content),
         patch: None,
     })
 }

@@ -126,13 +126,69 @@ impl Version {
     /// The strong entity tag of the identity representation, with its quotes.
     #[must_use]
     pub fn etag(&self) -> String {
-        format!("\"{self}\"")
+        self.text().etag().to_owned()
+    }
+
+    /// The version as text, made without an allocation: each answer needs it.
+    #[must_use]
+    pub fn text(&self) -> VersionText {
+        let mut bytes = [b'"'; VersionText::BYTES];
+        // Backwards, since the digits come out that way.
+        let mut at = VersionText::BYTES - 1;
+        let mut put = |byte| {
+            at = at.saturating_sub(1);
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        };
+        let mut rest = self.revision.get();
+        loop {
+            put(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        put(b'-');
+        self.epoch.0.iter().rev().for_each(|byte| put(*byte));
+        VersionText { bytes, begin: at }
+    }
+}
+
+/// A [`Version`] as text.
+#[derive(Clone, Copy, Debug)]
+pub struct VersionText {
+    /// The text at the end, between quotes.
+    bytes: [u8; Self::BYTES],
+    /// Where the text begins, behind its quote.
+    begin: usize,
+}
+
+impl VersionText {
+    /// Two quotes, an epoch, a hyphen, and the digits of the largest revision.
+    const BYTES: usize = 2 + Epoch::LENGTH + 1 + 19;
+
+    /// The strong entity tag, with its quotes.
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        self.from(self.begin.saturating_sub(1), Self::BYTES)
+    }
+
+    /// The opaque part of the tag, which is the cursor too.
+    #[must_use]
+    pub fn opaque(&self) -> &str {
+        self.from(self.begin, Self::BYTES - 1)
+    }
+
+    fn from(&self, begin: usize, end: usize) -> &str {
+        let text = self.bytes.get(begin..end).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.epoch, self.revision)
+        f.write_str(self.text().opaque())
     }
 }
 
@@ -168,3 +224,45 @@ impl fmt::Display for NotAVersion {
 }
 
 impl std::error::Error for NotAVersion {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn section_1_a_version_has_one_spelling() {
+        let epoch: Epoch = "k3v4q2ab".parse().unwrap();
+        for number in [0, 7, 10, 12_345, u64::from(u32::MAX), Revision::MAX.get()] {
+            let revision = Revision::new(number).unwrap();
+            let version = Version { epoch, revision };
+            let text = format!("k3v4q2ab-{number}");
+            assert_eq!(version.to_string(), text);
+            assert_eq!(version.etag(), format!("\"{text}\""));
+            assert_eq!(text.parse(), Ok(version));
+        }
+        let bad = [
+            "",
+            "-",
+            "k3v4q2ab",
+            "k3v4q2ab-",
+            "k3v4q2ab-01",
+            "k3v4q2ab-+1",
+            "k3v4q2ab--1",
+            "K3V4Q2AB-1",
+            "k3v4q2a-1",
+            "k3v4q2abc-1",
+            "k3v4q2ab-1 ",
+            "k3v4q2ab-9223372036854775808",
+        ];
+        for text in bad {
+            assert_eq!(text.parse::<Version>(), Err(NotAVersion), "{text}");
+        }
+    }
+
+    #[test]
+    fn bits_spell_an_epoch() {
+        assert_eq!(Epoch::from_bits(0).as_str(), "aaaaaaaa");
+        assert_eq!(Epoch::from_bits(u64::MAX).as_str(), "77777777");
+        assert_eq!(Epoch::from_bits(1).as_str(), "baaaaaaa");
+    }
+}

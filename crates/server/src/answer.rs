@@ -198,9 +198,9 @@ static WHOLE: LazyLock<HeaderMap> = LazyLock::new(|| {
 });
 
 /// Completes one of them.
-fn describe(fields: &mut HeaderMap, representation: &Representation, etag: HeaderValue) {
+fn describe(fields: &mut HeaderMap, representation: &Representation<'_>, etag: HeaderValue) {
     fields.insert(header::ETAG, etag);
-    fields.insert(header::LAST_MODIFIED, representation.last_modified.clone());
+    fields.insert(header::LAST_MODIFIED, representation.last_modified());
     if representation.executes {
         fields.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
     }
@@ -216,7 +216,10 @@ fn contain(fields: &mut HeaderMap, executes: bool) {
 }
 
 /// 304.
-pub(crate) fn not_modified(representation: &Representation, etag: HeaderValue) -> Response<Body> {
+pub(crate) fn not_modified(
+    representation: &Representation<'_>,
+    etag: HeaderValue,
+) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     *response.headers_mut() = UNMODIFIED.clone();
@@ -226,7 +229,7 @@ pub(crate) fn not_modified(representation: &Representation, etag: HeaderValue) -
 
 /// 200 with the whole representation.
 pub(crate) fn representation(
-    representation: &Representation,
+    representation: &Representation<'_>,
     etag: HeaderValue,
     coding: Coding,
     body: Bytes,
@@ -235,7 +238,7 @@ pub(crate) fn representation(
     *response.headers_mut() = WHOLE.clone();
     let fields = response.headers_mut();
     describe(fields, representation, etag);
-    fields.insert(header::CONTENT_TYPE, representation.content_type.clone());
+    fields.insert(header::CONTENT_TYPE, representation.content_type());
     if coding != Coding::Identity {
         fields.remove(header::ACCEPT_RANGES);
         fields.insert(
@@ -248,7 +251,7 @@ pub(crate) fn representation(
 
 /// 206 with a part of it.
 pub(crate) fn part(
-    representation_: &Representation,
+    representation_: &Representation<'_>,
     (first, last): (u64, u64),
     whole: &Bytes,
 ) -> Option<Response<Body>> {
@@ -257,7 +260,7 @@ pub(crate) fn part(
     let bytes = whole.get(first..=last)?;
     let mut response = representation(
         representation_,
-        representation_.etag.clone(),
+        representation_.etag(Coding::Identity),
         Coding::Identity,
         whole.slice_ref(bytes),
     );

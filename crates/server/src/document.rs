@@ -13,7 +13,7 @@ use matchbook_store::{Document, ReadError, Store};
 use crate::answer;
 use crate::app::{App, Call};
 use crate::body::Body;
-use crate::representation::Representation;
+use crate::representation::{Representation, coded};
 
 pub(crate) async fn read<S: Store>(
     app: &App<S>,
@@ -24,11 +24,12 @@ pub(crate) async fn read<S: Store>(
         Ok(document) => document,
         Err(error) => return answer::refuse(call, &unreadable(call, &error)),
     };
-    let derived = document.as_ref().and_then(|document| {
-        let representation = Representation::of(document)?;
-        Some((document, representation))
-    });
-    let present = derived.map(|(document, representation)| representation.present(document));
+    let found = document
+        .as_ref()
+        .map(|document| (document, Representation::of(document)));
+    let present = found
+        .as_ref()
+        .map(|(_, representation)| representation.present());
     let decision = decide(
         &call.facts,
         &call.circumstances,
@@ -36,7 +37,7 @@ pub(crate) async fn read<S: Store>(
         &app.policy,
         &Progress::Asked,
     );
-    let (Decision::Answer(answer), Some((document, representation))) = (&decision, derived) else {
+    let (Decision::Answer(answer), Some((document, representation))) = (&decision, &found) else {
         return without_document(call, &decision);
     };
     about(call, answer, document, representation).await
@@ -53,19 +54,19 @@ async fn about(
     call: &Call<'_>,
     answer: &Answer,
     document: &Arc<Document>,
-    representation: &Representation,
+    representation: &Representation<'_>,
 ) -> Response<Body> {
     match answer {
         Answer::NotModified(coding) => {
-            answer::not_modified(representation, representation.etag_of(document, *coding))
+            answer::not_modified(representation, representation.etag(*coding))
         }
         Answer::Representation(Coding::Identity) => answer::representation(
             representation,
-            representation.etag.clone(),
+            representation.etag(Coding::Identity),
             Coding::Identity,
             document.body.clone(),
         ),
-        Answer::Representation(coding) => match Representation::coded(document, *coding).await {
+        Answer::Representation(coding) => match coded(document, *coding).await {
             Some(coded) => answer::representation(representation, coded.etag, *coding, coded.body),
             None => answer::refuse(call, &Kind::Internal.because("the coding failed")),
         },

@@ -218,7 +218,7 @@ fn item_into(
     text.push_str(",\"modified\":\"");
     text.push_str(&document.modified.to_string());
     text.push('"');
-    let is_json = Representation::of(document).is_some_and(|known| known.is_json);
+    let is_json = Representation::of(document).is_json;
     match std::str::from_utf8(&document.body) {
         Ok(json) if is_json => {
             text.push_str(",\"document\":");

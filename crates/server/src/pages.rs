@@ -1,7 +1,7 @@
 //! The server's own pages, below `/_/`.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
 use matchbook_core::json::text::quote_into;
 use matchbook_core::problem::Kind;
@@ -17,7 +17,8 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 /// A request that is refused whatever it is about.
 pub(crate) fn refusal<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
-    decided(app, call, &Resource::Page).unwrap_or_else(|response| response)
+    decided(app, call, &Resource::Page)
+        .unwrap_or_else(|| answer::refuse(call, &Kind::Internal.because("nothing is wrong")))
 }
 
 /// One of the server's own pages.
@@ -29,8 +30,8 @@ pub(crate) fn page<S: Store>(app: &App<S>, call: &Call<'_>, name: &str) -> Respo
     } else {
         Resource::NoPage
     };
-    if let Err(refusal) = decided(app, call, &resource) {
-        return refusal;
+    if let Some(answer) = decided(app, call, &resource) {
+        return answer;
     }
     match (name, problem) {
         (_, Some(kind)) => answer::page(JSON, Bytes::from(explain(kind))),
@@ -50,12 +51,12 @@ pub(crate) fn page<S: Store>(app: &App<S>, call: &Call<'_>, name: &str) -> Respo
     }
 }
 
-/// `Ok` if the request may have its page.
+/// The answer, unless the request may have its page.
 fn decided<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     resource: &Resource<'_>,
-) -> Result<Response<Body>, Response<Body>> {
+) -> Option<Response<Body>> {
     let decision = decide(
         &call.facts,
         &call.circumstances,
@@ -64,9 +65,9 @@ fn decided<S: Store>(
         &Progress::Asked,
     );
     match decision {
-        Decision::Answer(Answer::Representation(_)) => Ok(answer::empty(StatusCode::OK)),
-        Decision::Answer(answer) => Err(answer::simple(call, &answer)),
-        Decision::Proceed => Err(answer::refuse(call, &Kind::Internal.because("undecided"))),
+        Decision::Answer(Answer::Representation(_)) => None,
+        Decision::Answer(answer) => Some(answer::simple(call, &answer)),
+        Decision::Proceed => Some(answer::refuse(call, &Kind::Internal.because("undecided"))),
     }
 }
 

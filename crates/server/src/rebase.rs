@@ -95,7 +95,7 @@ async fn is_same<S: Store>(
 async fn changes(base: Arc<Document>, current: Arc<Document>) -> Option<String> {
     let both_json = [&base, &current]
         .iter()
-        .all(|document| Representation::of(document).is_some_and(|known| known.is_json));
+        .all(|document| Representation::of(document).is_json);
     if !both_json {
         return None;
     }

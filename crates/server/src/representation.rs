@@ -10,6 +10,7 @@ use http::HeaderValue;
 use matchbook_core::decide::Present;
 use matchbook_core::field::coding::Coding;
 use matchbook_core::field::media_type::MediaType;
+use matchbook_core::tag::VersionText;
 use matchbook_store::Document;
 
 /// Shorter bodies are sent as they are: they fit one packet either way.
@@ -24,18 +25,16 @@ const BROTLI_WINDOW: u32 = 22;
 /// Zstandard's own default.
 const ZSTD_LEVEL: i32 = 3;
 
-/// What answers about one version of a document need again and again.
-pub(crate) struct Representation {
-    pub(crate) etag: HeaderValue,
-    pub(crate) last_modified: HeaderValue,
-    pub(crate) content_type: HeaderValue,
+/// What answers about one version of a document need. Making it costs less than
+/// keeping it: what is kept for each of many documents is not in the processor's cache
+/// when it is needed.
+pub(crate) struct Representation<'a> {
+    document: &'a Document,
+    version: VersionText,
     pub(crate) is_json: bool,
     /// A browser would run it.
     pub(crate) executes: bool,
     compressible: bool,
-    gzip: OnceLock<Coded>,
-    brotli: OnceLock<Coded>,
-    zstd: OnceLock<Coded>,
 }
 
 /// A content-coded representation and its own tag.
@@ -45,81 +44,88 @@ pub(crate) struct Coded {
     pub(crate) body: Bytes,
 }
 
-impl Representation {
-    /// That of a document; `None` only if something else sits in its place.
-    pub(crate) fn of(document: &Document) -> Option<&Self> {
-        document.derived.get_or_init(|| Self::make(document))
-    }
+/// Those that were asked for, kept as long as the version is in memory.
+#[derive(Default)]
+struct Codings {
+    gzip: OnceLock<Coded>,
+    brotli: OnceLock<Coded>,
+    zstd: OnceLock<Coded>,
+}
 
-    fn make(document: &Document) -> Self {
+impl<'a> Representation<'a> {
+    pub(crate) fn of(document: &'a Document) -> Self {
         let media_type = MediaType::read(&document.content_type);
         Self {
-            etag: value(document.version.etag()),
-            last_modified: value(document.modified.http_date()),
-            content_type: content_type(&document.content_type),
+            document,
+            version: document.version.text(),
             is_json: media_type.is_some_and(|known| known.is_json()),
             executes: media_type.is_some_and(|known| known.executes()),
             compressible: document.body.len() >= COMPRESS_FROM_BYTES
                 && media_type.is_some_and(shrinks),
-            gzip: OnceLock::new(),
-            brotli: OnceLock::new(),
-            zstd: OnceLock::new(),
         }
     }
 
     /// What the decision needs to know.
-    pub(crate) fn present<'a>(&'a self, document: &'a Document) -> Present<'a> {
+    pub(crate) fn present(&self) -> Present<'_> {
         Present {
-            version: document.version,
-            opaque: self.opaque(),
-            modified_secs: document.modified.as_secs(),
-            content_type: &document.content_type,
+            version: self.document.version,
+            opaque: self.version.opaque(),
+            modified_secs: self.document.modified.as_secs(),
+            content_type: &self.document.content_type,
             is_json: self.is_json,
-            length_bytes: document.body.len() as u64,
+            length_bytes: self.document.body.len() as u64,
             compressible: self.compressible,
         }
     }
 
-    /// The identity representation's tag without its quotes.
-    fn opaque(&self) -> &str {
-        let quoted = std::str::from_utf8(self.etag.as_bytes()).unwrap_or_default();
-        quoted.trim_matches('"')
+    /// `Last-Modified`.
+    pub(crate) fn last_modified(&self) -> HeaderValue {
+        value(self.document.modified.http_date())
+    }
+
+    /// `Content-Type`.
+    pub(crate) fn content_type(&self) -> HeaderValue {
+        let text = &*self.document.content_type;
+        if text == MediaType::JSON.as_str() {
+            return HeaderValue::from_static("application/json");
+        }
+        value(text.to_owned())
     }
 
     /// The tag of the representation in this coding.
-    pub(crate) fn etag_of(&self, document: &Document, coding: Coding) -> HeaderValue {
+    pub(crate) fn etag(&self, coding: Coding) -> HeaderValue {
         match coding {
-            Coding::Identity => self.etag.clone(),
-            coding => value(format!("\"{}{}\"", document.version, coding.suffix())),
+            Coding::Identity => HeaderValue::from_str(self.version.etag())
+                .unwrap_or_else(|_| HeaderValue::from_static("")),
+            coding => value(format!("\"{}{}\"", self.version.opaque(), coding.suffix())),
         }
     }
+}
 
-    /// The representation in this coding. Compresses at its first use, on a thread
-    /// that may.
-    pub(crate) async fn coded(document: &Arc<Document>, coding: Coding) -> Option<Coded> {
-        let made = Self::of(document)?.slot(coding)?;
-        if let Some(coded) = made.get() {
-            return Some(coded.clone());
-        }
-        let document = document.clone();
-        tokio::task::spawn_blocking(move || {
-            let representation = Self::of(&document)?;
-            let made = representation.slot(coding)?;
-            let body = compress(coding, &document.body)?;
-            let etag = representation.etag_of(&document, coding);
-            Some(made.get_or_init(|| Coded { etag, body }).clone())
-        })
-        .await
-        .ok()?
+/// The representation in this coding. Compresses at its first use, on a thread that
+/// may.
+pub(crate) async fn coded(document: &Arc<Document>, coding: Coding) -> Option<Coded> {
+    if let Some(coded) = slot(document, coding)?.get() {
+        return Some(coded.clone());
     }
+    let document = document.clone();
+    tokio::task::spawn_blocking(move || {
+        let body = compress(coding, &document.body)?;
+        let etag = Representation::of(&document).etag(coding);
+        let made = slot(&document, coding)?;
+        Some(made.get_or_init(|| Coded { etag, body }).clone())
+    })
+    .await
+    .ok()?
+}
 
-    const fn slot(&self, coding: Coding) -> Option<&OnceLock<Coded>> {
-        match coding {
-            Coding::Identity => None,
-            Coding::Gzip => Some(&self.gzip),
-            Coding::Brotli => Some(&self.brotli),
-            Coding::Zstd => Some(&self.zstd),
-        }
+fn slot(document: &Document, coding: Coding) -> Option<&OnceLock<Coded>> {
+    let codings = document.derived.get_or_init(Codings::default)?;
+    match coding {
+        Coding::Identity => None,
+        Coding::Gzip => Some(&codings.gzip),
+        Coding::Brotli => Some(&codings.brotli),
+        Coding::Zstd => Some(&codings.zstd),
     }
 }
 
@@ -148,14 +154,6 @@ pub(crate) fn compress(coding: Coding, body: &[u8]) -> Option<Bytes> {
         Coding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL).ok()?,
     };
     Some(Bytes::from(coded))
-}
-
-/// Nearly all documents share one media type.
-pub(crate) fn content_type(text: &str) -> HeaderValue {
-    if text == MediaType::JSON.as_str() {
-        return HeaderValue::from_static("application/json");
-    }
-    value(text.to_owned())
 }
 
 /// A field value out of text that is known to be fit for one.

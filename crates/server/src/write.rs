@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use matchbook_core::decide::{Answer, Decision, Present, Progress, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
 use matchbook_core::edit::{Before, Edit, Outcome};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
@@ -65,7 +65,8 @@ pub(crate) async fn write<S: Store>(
 }
 
 fn asked<S: Store>(app: &App<S>, call: &Call<'_>, current: Option<&Document>) -> Decision {
-    let present = current.and_then(present);
+    let representation = current.map(Representation::of);
+    let present = representation.as_ref().map(Representation::present);
     decide(
         &call.facts,
         &call.circumstances,
@@ -73,10 +74,6 @@ fn asked<S: Store>(app: &App<S>, call: &Call<'_>, current: Option<&Document>) ->
         &app.policy,
         &Progress::Asked,
     )
-}
-
-fn present(document: &Document) -> Option<Present<'_>> {
-    Some(Representation::of(document)?.present(document))
 }
 
 enum Attempt {
