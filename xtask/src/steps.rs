@@ -71,32 +71,34 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "build",
         about: "cargo build --release",
-        work: |run| run.cargo(&["build", "--locked", "--release"]),
+        work: build_server,
     },
     Step {
         name: "test",
         about: "unit, property and integration tests",
         work: |run| {
-            let server = files::target()?.join("release/matchbook");
+            build_server(run)?;
             let mut command = child::cargo();
             command
                 .args(["test", "--locked", "--workspace", "--no-fail-fast"])
-                .args(["--", "--show-output"]);
-            if server.is_file() {
-                command.env("MATCHBOOK_BIN", server);
-            }
+                .args(["--", "--show-output"])
+                .env("MATCHBOOK_BIN", files::target()?.join("release/matchbook"));
             run.command(&mut command)
         },
     },
     Step {
         name: "docs",
         about: "the commands in README.md and docs/",
-        work: |run| docs::run(&[], &mut |line| run.say(line)),
+        work: |run| {
+            build_server(run)?;
+            docs::run(&[], &mut |line| run.say(line))
+        },
     },
     Step {
         name: "bench",
         about: "the benchmark, a tiny run",
         work: |run| {
+            build_server(run)?;
             run.cargo(&["build", "--locked", "--release", "-p", "matchbook-bench"])?;
             let mut command = Command::new(files::target()?.join("release/matchbook-bench"));
             command.arg("--smoke").current_dir(files::root());
@@ -104,6 +106,12 @@ pub(crate) const STEPS: &[Step] = &[
         },
     },
 ];
+
+/// Nothing to do where it is built already, so that a step alone never looks at an old
+/// one.
+fn build_server(run: &mut Run) -> Result<(), String> {
+    run.cargo(&["build", "--locked", "--release"])
+}
 
 /// All steps, up to the first that fails. The last line tells how many tests there
 /// were.
@@ -135,11 +143,11 @@ pub(crate) fn run_all() -> Result<(), String> {
 /// One step, with its output.
 pub(crate) fn run_one(step: &Step) -> Result<(), String> {
     let mut run = Run::shown();
-    run.step(step)?;
+    let done = run.step(step);
     if run.tally != Tally::default() {
         print!("\n{}", summary(run.tally));
     }
-    Ok(())
+    done
 }
 
 fn add(a: Tally, b: Tally) -> Tally {
@@ -179,8 +187,10 @@ fn failure(step: &Step, run: &Run, fault: &str, tally: Tally) -> String {
         "To run this step alone: cargo xtask test --only {}\n",
         step.name
     ));
-    text.push_str(summary(tally).trim_end());
-    text
+    if tally != Tally::default() {
+        text.push_str(&summary(tally));
+    }
+    text.trim_end().to_owned()
 }
 
 /// A step at work.

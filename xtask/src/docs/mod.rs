@@ -150,7 +150,8 @@ impl Session {
             .arg("-c")
             .arg(format!("exec env {line}"))
             .current_dir(&self.directory);
-        if line.contains("cargo run") {
+        let is_built = !line.contains("cargo run");
+        if !is_built {
             command
                 .current_dir(&self.root)
                 .env("MATCHBOOK_DATA", self.directory.join("matchbook-data"));
@@ -159,7 +160,7 @@ impl Session {
             let address = SocketAddr::from(([127, 0, 0, 1], self.port));
             command.env("MATCHBOOK_LISTEN", address.to_string());
         }
-        Server::start(&mut command, expected)
+        Server::start(&mut command, is_built, expected)
     }
 
     /// The text with the port that is used here.

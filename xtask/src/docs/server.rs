@@ -7,8 +7,17 @@ use std::time::{Duration, Instant};
 use super::expect;
 use crate::child;
 
-/// Longest time until it listens: `cargo run` may have to build it.
-const START: Duration = Duration::from_secs(1_200);
+/// What it prints when it takes requests.
+const LISTENS: &str = "listening on ";
+
+/// Longest time until it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// Longest time until it listens if `cargo run` has to build it first.
+const BUILD_AND_START: Duration = Duration::from_secs(1_200);
+
+/// Longest time from that line to the last that the page shows.
+const GREETING: Duration = Duration::from_secs(5);
 
 /// Longest time from SIGTERM to its end.
 const STOP: Duration = Duration::from_secs(20);
@@ -25,21 +34,30 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it, and waits until it has printed that it listens, and all that the page
     /// says.
-    pub(crate) fn start(command: &mut Command, expected: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn start(
+        command: &mut Command,
+        is_built: bool,
+        expected: Option<&str>,
+    ) -> Result<Self, String> {
         let (process, lines) = child::start(command)?;
         let server = Self { process, lines };
-        let begun = Instant::now();
+        let patience = if is_built { START } else { BUILD_AND_START };
+        let mut deadline = Instant::now() + patience;
         let mut printed = String::new();
         loop {
-            let left = START.saturating_sub(begun.elapsed());
+            let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = server.lines.recv_timeout(left) else {
                 return Err(server.never_listened(&printed, expected));
             };
             printed.push_str(&line);
             printed.push('\n');
+            let listens = printed.contains(LISTENS);
             let says_all = expected.is_none_or(|text| expect::compare(text, &printed).is_ok());
-            if printed.contains("listening") && says_all {
+            if listens && says_all {
                 return Ok(server);
+            }
+            if line.contains(LISTENS) {
+                deadline = Instant::now() + GREETING;
             }
         }
     }
@@ -47,7 +65,7 @@ impl Server {
     fn never_listened(&self, printed: &str, expected: Option<&str>) -> String {
         let differs = expected.and_then(|text| expect::compare(text, printed).err());
         let printed = differs.unwrap_or_else(|| printed.to_owned());
-        format!("the server did not say that it listens:\n{printed}")
+        format!("the server did not start as the page says:\n{printed}")
     }
 
     /// Asks it to end, as a service manager does. It must end well.

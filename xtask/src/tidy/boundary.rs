@@ -86,7 +86,6 @@ const BOUNDARIES: &[Boundary] = &[
 
 /// Where the program opens, copies or restores a store.
 const ENGINE_IS_NAMED_IN: &[&str] = &[
-    "crates/server/src/main.rs",
     "crates/server/src/cli/serve.rs",
     "crates/server/src/cli/backup.rs",
 ];
@@ -182,7 +181,7 @@ mod tests {
                 2,
             ),
             (
-                "crates/server/src/main.rs",
+                "crates/server/src/cli/serve.rs",
                 "use matchbook_store::sqlite::SqliteStore;",
                 0,
             ),
