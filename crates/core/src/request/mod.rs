@@ -1,5 +1,8 @@
 //! The facts of a request that the decision needs, read once from its header section.
 
+mod form;
+mod method;
+
 use http::uri::{Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Version, header};
 
@@ -24,99 +27,8 @@ use crate::precondition::Preconditions;
 use crate::problem::{Kind, Problem};
 use crate::query::{ListQuery, Place, Query};
 
-/// A request's method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// RFC 9110 §9.3.1.
-    Get,
-    /// RFC 9110 §9.3.2.
-    Head,
-    /// RFC 9110 §9.3.3.
-    Post,
-    /// RFC 9110 §9.3.4.
-    Put,
-    /// RFC 5789.
-    Patch,
-    /// RFC 9110 §9.3.5.
-    Delete,
-    /// RFC 9110 §9.3.7.
-    Options,
-    /// CONNECT or TRACE: known, and allowed nowhere here.
-    Other,
-    /// Not in RFC 9110 or RFC 5789.
-    Unknown,
-}
-
-impl Method {
-    /// As it stands in a request line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Other => "TRACE",
-            Self::Unknown => "",
-        }
-    }
-
-    /// RFC 9110 §9.2.1, turned around.
-    #[must_use]
-    pub const fn is_unsafe(self) -> bool {
-        !matches!(self, Self::Get | Self::Head | Self::Options)
-    }
-}
-
-impl From<&http::Method> for Method {
-    fn from(method: &http::Method) -> Self {
-        match *method {
-            http::Method::GET => Self::Get,
-            http::Method::HEAD => Self::Head,
-            http::Method::POST => Self::Post,
-            http::Method::PUT => Self::Put,
-            http::Method::PATCH => Self::Patch,
-            http::Method::DELETE => Self::Delete,
-            http::Method::OPTIONS => Self::Options,
-            http::Method::CONNECT | http::Method::TRACE => Self::Other,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// How a list is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListForm {
-    /// One JSON object with a page of items.
-    Json,
-    /// One item a line, the whole collection.
-    NdJson,
-}
-
-impl ListForm {
-    /// Its media type.
-    #[must_use]
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::NdJson => "application/x-ndjson",
-        }
-    }
-}
-
-/// What the content of a PATCH is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PatchForm {
-    /// RFC 7396.
-    Merge,
-    /// `application/json`: a merge patch if it is an object.
-    MergeIfObject,
-    /// RFC 6902.
-    JsonPatch,
-}
+pub use form::{ListForm, PatchForm};
+pub use method::Method;
 
 /// The facts.
 #[derive(Clone, Debug)]
