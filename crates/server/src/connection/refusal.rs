@@ -18,7 +18,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use matchbook_core::json::text::quote_into;
 use matchbook_core::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use matchbook_core::problem::{Kind, Problem};
 use tokio::io::AsyncWrite;
@@ -127,10 +126,10 @@ impl<'a> Bare<'a> {
 
 /// The connection ends with it, so that it says so.
 fn message(problem: &Problem, id: Uuid, date: Option<&str>) -> String {
-    let body = body(problem, id);
+    let body = problem.body(&id.to_string()) + "}";
     let status = problem.kind.status();
     let mut text = format!(
-        "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nrequest-id: {id}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\nrequest-id: {id}\r\nconnection: close\r\ncontent-length: {}\r\n",
         status.as_str(),
         status.canonical_reason().unwrap_or_default(),
         body.len(),
@@ -143,20 +142,6 @@ fn message(problem: &Problem, id: Uuid, date: Option<&str>) -> String {
     text.push_str("\r\n");
     text.push_str(&body);
     text
-}
-
-fn body(problem: &Problem, id: Uuid) -> String {
-    let kind = problem.kind;
-    let mut body = format!("{{\"type\":\"/_/problems/{}\",\"title\":", kind.name());
-    quote_into(&mut body, kind.title());
-    body.push_str(",\"status\":");
-    body.push_str(kind.status().as_str());
-    body.push_str(",\"detail\":");
-    quote_into(&mut body, &problem.detail);
-    body.push_str(",\"instance\":\"urn:uuid:");
-    body.push_str(&id.to_string());
-    body.push_str("\"}");
-    body
 }
 
 #[cfg(test)]
