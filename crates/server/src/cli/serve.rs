@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use matchbook::app::App;
 use matchbook::config::{HostName, LogFormat, Origin, Settings};
-use matchbook::connection::{Listener, TlsFiles};
+use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
 use matchbook_core::decide::Policy;
 use matchbook_store::sqlite::{Options, SqliteStore};
@@ -45,7 +45,7 @@ pub(crate) fn run(settings: Settings) -> Outcome {
         metrics,
         settings.access_log,
     ));
-    let served = tokio::runtime::Builder::new_multi_thread()
+    let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::from)
@@ -58,7 +58,8 @@ async fn serve(app: &Arc<App<SqliteStore>>, settings: &Settings) -> Outcome {
     let tls = settings.tls_cert.clone().zip(settings.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     let limit = settings.max_connections.get();
-    let listener = Listener::bind(app.clone(), settings.listen, tls.as_ref(), limit)
+    let workers = Workers::start()?;
+    let listener = Listener::bind(app.clone(), settings.listen, tls.as_ref(), limit, workers)
         .await
         .map_err(|error| cannot_listen(settings, &error))?;
     let mut asked_to_stop = StopSignals::new()?;

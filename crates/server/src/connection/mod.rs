@@ -5,6 +5,7 @@ mod refusal;
 mod state;
 mod stream;
 mod tls;
+mod workers;
 
 use std::collections::HashMap;
 use std::io;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use self::state::{CoarseClock, ConnectionState};
 use self::stream::{Transport, WatchedStream};
 pub use self::tls::{TlsError, TlsFiles};
+pub use self::workers::Workers;
 use crate::app::App;
 use crate::body::Body;
 use crate::content::Content;
@@ -80,6 +82,7 @@ pub struct Listener<S> {
     tls: Option<tokio_rustls::TlsAcceptor>,
     open: Arc<Registry>,
     places: Arc<Semaphore>,
+    workers: Workers,
 }
 
 /// What a request's handler knows of its connection.
@@ -91,7 +94,8 @@ pub(crate) struct Peer {
 }
 
 impl<S: Store> Listener<S> {
-    /// Binds to an address.
+    /// Binds to an address. At most `max_connections` are served at a time, by the
+    /// `workers`.
     ///
     /// # Errors
     /// That of the operating system, or of the certificate's files.
@@ -100,6 +104,7 @@ impl<S: Store> Listener<S> {
         address: SocketAddr,
         tls: Option<&TlsFiles>,
         max_connections: usize,
+        workers: Workers,
     ) -> Result<Self, TlsError> {
         let tls = tls.map(tls::acceptor).transpose()?;
         let socket = TcpListener::bind(address).await.map_err(TlsError::Bind)?;
@@ -109,6 +114,7 @@ impl<S: Store> Listener<S> {
             tls,
             open: Arc::default(),
             places: Arc::new(Semaphore::new(max_connections)),
+            workers,
         })
     }
 
@@ -159,22 +165,38 @@ impl<S: Store> Listener<S> {
         // Answers are written whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
         match self.places.clone().try_acquire_owned() {
-            Ok(place) => self.spawn(stream, address, place),
+            Ok(place) => {
+                if let Err(error) = self.spawn(stream, address, place) {
+                    tracing::warn!(%error, "cannot serve a connection");
+                }
+            }
             Err(_) => {
                 tokio::spawn(timeout(TURN_AWAY, turn_away(stream)));
             }
         }
     }
 
-    fn spawn(&self, stream: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
+    fn spawn(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) -> io::Result<()> {
+        // To be polled by the worker, and no longer here.
+        let stream = stream.into_std()?;
+        let Some(worker) = self.workers.next() else {
+            return Ok(());
+        };
         let app = self.app.clone();
         let tls = self.tls.clone();
         let registry = self.open.clone();
         let state = Arc::new(ConnectionState::new(registry.clock.clone()));
         let id = registry.next.fetch_add(1, Relaxed);
+        // Held until the entry is made: the task may end, and take it out, at once.
+        let mut connections = self.open.lock();
         let task = {
             let (registry, state) = (registry.clone(), state.clone());
-            tokio::spawn(async move {
+            worker.spawn(async move {
                 // Leaves the registry however the task ends.
                 let _entry = Entry {
                     registry,
@@ -185,12 +207,17 @@ impl<S: Store> Listener<S> {
                     address,
                     secure: tls.is_some(),
                 };
-                if let Err(error) = converse(app, stream, peer, tls, state).await {
+                let talk = async {
+                    let stream = TcpStream::from_std(stream)?;
+                    converse(app, stream, peer, tls, state).await
+                };
+                if let Err(error) = talk.await {
                     tracing::debug!(%address, %error, "a connection failed");
                 }
             })
         };
-        registry.add(id, state, task.abort_handle());
+        connections.insert(id, (state, task.abort_handle()));
+        Ok(())
     }
 }
 
@@ -355,14 +382,6 @@ impl Registry {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The task may have ended before it is added: then it is not.
-    fn add(&self, id: u64, state: Arc<ConnectionState>, task: AbortHandle) {
-        let mut connections = self.lock();
-        if !task.is_finished() {
-            connections.insert(id, (state, task));
-        }
     }
 
     fn sweep(&self) {
