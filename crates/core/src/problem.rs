@@ -9,6 +9,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use crate::json::text::quote_into;
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident $name:literal $status:ident $title:literal $help:literal;)*) => {
         /// A kind of refusal.
@@ -171,6 +173,28 @@ pub struct Problem {
     pub kind: Kind,
     /// What to do, with this request's values.
     pub detail: String,
+}
+
+impl Problem {
+    /// The content of an `application/problem+json` answer, open at its end for members
+    /// of the kind's own (RFC 9457 §3.2); a `}` completes it. `id` is the request's, a
+    /// UUID.
+    #[must_use]
+    pub fn body(&self, id: &str) -> String {
+        let mut body = String::with_capacity(512);
+        body.push_str("{\"type\":\"/_/problems/");
+        body.push_str(self.kind.name());
+        body.push_str("\",\"title\":");
+        quote_into(&mut body, self.kind.title());
+        body.push_str(",\"status\":");
+        body.push_str(self.kind.status().as_str());
+        body.push_str(",\"detail\":");
+        quote_into(&mut body, &self.detail);
+        body.push_str(",\"instance\":\"urn:uuid:");
+        body.push_str(id);
+        body.push('"');
+        body
+    }
 }
 
 impl fmt::Display for Problem {

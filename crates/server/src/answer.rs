@@ -132,6 +132,7 @@ pub(crate) fn refuse_stale(call: &Call<'_>, problem: &Problem, rebase: &Rebase) 
     let mut response = empty(problem.kind.status());
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, PROBLEM);
+    fields.insert(NOSNIFF_FIELD, NOSNIFF);
     if problem.kind == Kind::UnsupportedContent {
         match call.facts.method {
             Method::Patch => fields.insert(ACCEPT_PATCH, PATCHES),
@@ -148,18 +149,7 @@ pub(crate) fn refuse_stale(call: &Call<'_>, problem: &Problem, rebase: &Rebase) 
 }
 
 fn problem_json(call: &Call<'_>, problem: &Problem, rebase: &Rebase) -> String {
-    let mut text = String::with_capacity(512);
-    text.push_str("{\"type\":\"/_/problems/");
-    text.push_str(problem.kind.name());
-    text.push_str("\",\"title\":");
-    quote_into(&mut text, problem.kind.title());
-    text.push_str(",\"status\":");
-    text.push_str(problem.kind.status().as_str());
-    text.push_str(",\"detail\":");
-    quote_into(&mut text, &problem.detail);
-    text.push_str(",\"instance\":\"urn:uuid:");
-    text.push_str(&call.id.to_string());
-    text.push('"');
+    let mut text = problem.body(&call.id.to_string());
     if let Some(current) = rebase.current {
         text.push_str(",\"current\":");
         quote_into(&mut text, &current.etag());

@@ -1,14 +1,15 @@
 //! The server without its connections: a store, a policy, and what they answer.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderValue, Response, Version, header};
-use hyper::Request;
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, Version, header};
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Availability, Circumstances, Policy};
+use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
 use matchbook_store::Store;
 use tokio::sync::mpsc;
@@ -36,6 +37,7 @@ pub struct App<S> {
 /// A request on its way through the handlers.
 pub(crate) struct Call<'a> {
     pub(crate) facts: request::Request<'a>,
+    pub(crate) target: Target,
     pub(crate) circumstances: Circumstances,
     pub(crate) id: Uuid,
 }
@@ -70,16 +72,32 @@ impl<S: Store> App<S> {
         self.draining.load(Relaxed)
     }
 
-    /// Answers one request.
+    /// Answers one request. Never fails: the error is what the HTTP library asks for.
+    ///
+    /// What is done before and after the wait is done in functions of their own, since
+    /// whatever stands in this one makes the future of each request larger.
     pub(crate) async fn answer(
-        self: &Arc<Self>,
-        request: Request<Incoming>,
+        self: Arc<Self>,
+        parts: Parts,
+        mut content: Content,
         peer: Peer,
         doubt: Option<FramingDoubt>,
         open: Open,
-    ) -> Response<OpenBody> {
+    ) -> io::Result<Response<OpenBody>> {
         let begun = Instant::now();
-        let (parts, incoming) = request.into_parts();
+        let call = self.call(&parts, peer, doubt);
+        let response = routes::route(&self, &call, &mut content).await;
+        let closes = parts.version < Version::HTTP_2
+            && (doubt.is_some()
+                || self.is_draining()
+                || !(content.is_settled() || Box::pin(content.settle(&call.facts)).await));
+        let body = self.complete(&parts, &call, response, closes);
+        self.tell(&parts, peer, &call, body.status(), begun.elapsed());
+        Ok(body.map(|body| OpenBody { body, open }))
+    }
+
+    /// What is known of a request when its header section is here.
+    fn call<'a>(&self, parts: &'a Parts, peer: Peer, doubt: Option<FramingDoubt>) -> Call<'a> {
         let (facts, target) = request::Request::read(Head {
             method: &parts.method,
             uri: &parts.uri,
@@ -88,57 +106,62 @@ impl<S: Store> App<S> {
             framing_fault: doubt.map(FramingDoubt::detail),
             secure: peer.secure,
         });
-        let method = facts.method;
-        let allowed_origin = facts
-            .origin
-            .as_ref()
-            .and_then(|origin| self.cors.allows(origin.as_str()));
-        let preflight = facts.origin.is_some()
-            && parts
-                .headers
-                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let at = now();
-        let id = request_id(at);
-        let circumstances = Circumstances {
-            availability: if self.is_draining() {
-                Availability::Draining
-            } else {
-                Availability::Open
-            },
-            ..Circumstances::CLEAR
+        let availability = if self.is_draining() {
+            Availability::Draining
+        } else {
+            Availability::Open
         };
-        let call = Call {
+        Call {
             facts,
-            circumstances,
-            id,
-        };
-        let mut content = Content::Unread(incoming);
-        let mut response = routes::route(self, &call, &mut content, target).await;
-        if method == Method::Head {
+            target,
+            circumstances: Circumstances {
+                availability,
+                ..Circumstances::CLEAR
+            },
+            id: request_id(now()),
+        }
+    }
+
+    /// Adds what all answers have alike.
+    fn complete(
+        &self,
+        parts: &Parts,
+        call: &Call<'_>,
+        mut response: Response<Body>,
+        closes: bool,
+    ) -> Response<Body> {
+        if call.facts.method == Method::Head {
             response = without_content(response);
         }
-        let closes = parts.version < Version::HTTP_2
-            && (doubt.is_some() || self.is_draining() || !content.settle(&call.facts).await);
         let fields = response.headers_mut();
-        fields.insert(REQUEST_ID, id_value(id));
+        fields.insert(REQUEST_ID, id_value(call.id));
         if closes {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        self.cors.add(fields, allowed_origin, preflight);
-        let took = begun.elapsed();
-        self.metrics.answered(method, response.status(), took);
+        let origin = call.facts.origin.as_ref();
+        let allowed = origin.and_then(|origin| self.cors.allows(origin.as_str()));
+        let preflight = allowed.is_some()
+            && parts
+                .headers
+                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        self.cors.add(fields, allowed, preflight);
+        response
+    }
+
+    /// Counts the answer, and logs it if that was asked for.
+    fn tell(&self, parts: &Parts, peer: Peer, call: &Call<'_>, status: StatusCode, took: Duration) {
+        self.metrics.answered(call.facts.method, status, took);
         if self.log_requests {
             tracing::info!(
                 target: "matchbook::access",
                 client = %peer.address,
                 method = %parts.method,
                 target = %parts.uri,
-                status = response.status().as_u16(),
+                status = status.as_u16(),
                 took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-                request_id = %id,
+                request_id = %call.id,
             );
         }
-        response.map(|body| OpenBody { body, open })
     }
 }
 

@@ -70,14 +70,20 @@ impl Content {
         Ok(bytes)
     }
 
+    /// Whether all of it was read, or there is none.
+    pub(crate) fn is_settled(&self) -> bool {
+        match self {
+            Self::Read(_) => true,
+            Self::Unread(incoming) => incoming.is_end_stream(),
+            Self::Broken => false,
+        }
+    }
+
     /// After the answer is known: takes what is left. False if the connection has to be
     /// closed, because where its next request begins is not known.
     pub(crate) async fn settle(self, facts: &Request<'_>) -> bool {
-        let incoming = match self {
-            Self::Read(_) => return true,
-            Self::Broken => return false,
-            Self::Unread(incoming) if incoming.is_end_stream() => return true,
-            Self::Unread(incoming) => incoming,
+        let Self::Unread(incoming) = self else {
+            return false;
         };
         let little = facts.content_length.unwrap_or(0) <= SETTLE_BYTES as u64;
         // Who waits for 100 may send the content or not.

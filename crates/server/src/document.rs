@@ -66,7 +66,7 @@ async fn about(
             Coding::Identity,
             document.body.clone(),
         ),
-        Answer::Representation(coding) => match coded(document, *coding).await {
+        Answer::Representation(coding) => match Box::pin(coded(document, *coding)).await {
             Some(coded) => answer::representation(representation, coded.etag, *coding, coded.body),
             None => answer::refuse(call, &Kind::Internal.because("the coding failed")),
         },

@@ -1,5 +1,6 @@
 //! The fields and codings of a stored document, made once for each version.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::HeaderValue;
+use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::Present;
 use matchbook_core::field::coding::Coding;
 use matchbook_core::field::media_type::MediaType;
@@ -55,13 +57,15 @@ struct Codings {
 impl<'a> Representation<'a> {
     pub(crate) fn of(document: &'a Document) -> Self {
         let media_type = MediaType::read(&document.content_type);
+        // Nearly all documents: nothing more to find out.
+        let plain_json = &*document.content_type == MediaType::JSON.as_str();
+        let is = |test: fn(MediaType<'_>) -> bool| media_type.is_some_and(test);
         Self {
             document,
             version: document.version.text(),
-            is_json: media_type.is_some_and(|known| known.is_json()),
-            executes: media_type.is_some_and(|known| known.executes()),
-            compressible: document.body.len() >= COMPRESS_FROM_BYTES
-                && media_type.is_some_and(shrinks),
+            is_json: plain_json || is(|known| known.is_json()),
+            executes: !plain_json && is(|known| known.executes()),
+            compressible: document.body.len() >= COMPRESS_FROM_BYTES && (plain_json || is(shrinks)),
         }
     }
 
@@ -80,7 +84,7 @@ impl<'a> Representation<'a> {
 
     /// `Last-Modified`.
     pub(crate) fn last_modified(&self) -> HeaderValue {
-        value(self.document.modified.http_date())
+        http_date(self.document.modified)
     }
 
     /// `Content-Type`.
@@ -127,6 +131,29 @@ fn slot(document: &Document, coding: Coding) -> Option<&OnceLock<Coded>> {
         Coding::Brotli => Some(&codings.brotli),
         Coding::Zstd => Some(&codings.zstd),
     }
+}
+
+/// `Last-Modified`. Writing a date out costs ten times what finding it again does, and
+/// documents that are read at a time were often written at a time.
+fn http_date(at: Timestamp) -> HeaderValue {
+    /// Seconds that are remembered, on each thread.
+    const REMEMBERED: usize = 64;
+    thread_local! {
+        static DATES: RefCell<[Option<(u64, HeaderValue)>; REMEMBERED]> =
+            const { RefCell::new([const { None }; REMEMBERED]) };
+    }
+    DATES.with_borrow_mut(|dates| {
+        let place = usize::try_from(at.as_secs()).unwrap_or_default() % REMEMBERED;
+        match dates.get_mut(place) {
+            Some(Some((secs, date))) if *secs == at.as_secs() => date.clone(),
+            Some(place) => {
+                let date = value(at.http_date());
+                *place = Some((at.as_secs(), date.clone()));
+                date
+            }
+            None => value(at.http_date()),
+        }
+    })
 }
 
 /// Text of all kinds; pictures and archives are compressed already.

@@ -13,25 +13,26 @@ use crate::body::Body;
 use crate::content::Content;
 use crate::{create, document, list, pages, write};
 
+/// The futures of all but reads of documents are boxed: every request's future is as
+/// large as the largest of its parts, and is moved before it runs.
 pub(crate) async fn route<S: Store>(
     app: &Arc<App<S>>,
     call: &Call<'_>,
     content: &mut Content,
-    target: Target,
 ) -> Response<Body> {
     // A malformed request names nothing; any page refuses it.
     if call.facts.fault.is_some() || call.facts.moved.is_some() {
         return pages::refusal(app, call);
     }
-    match (target, call.facts.method) {
+    match (&call.target, call.facts.method) {
         (Target::Document(path), Method::Put | Method::Patch | Method::Delete) => {
-            write::write(app, call, content, &path).await
+            Box::pin(write::write(app, call, content, path)).await
         }
-        (Target::Document(path), _) => document::read(app, call, &path).await,
-        (Target::Collection(path), Method::Post) => create::create(app, call, content, &path).await,
-        (Target::Collection(path), _) => list::list(app, call, path).await,
-        (Target::Root, _) => list::collections(app, call).await,
-        (Target::Reserved(name), _) => pages::page(app, call, &name),
+        (Target::Document(path), _) => document::read(app, call, path).await,
+        (Target::Collection(path), Method::Post) => create::create(app, call, content, path).await,
+        (Target::Collection(path), _) => Box::pin(list::list(app, call, path.clone())).await,
+        (Target::Root, _) => Box::pin(list::collections(app, call)).await,
+        (Target::Reserved(name), _) => pages::page(app, call, name),
         (Target::Moved(_), _) => pages::refusal(app, call),
     }
 }

@@ -3,7 +3,6 @@
 
 /// Files: path and lines.
 pub(super) const FILES: &[(&str, usize)] = &[
-    ("crates/core/src/decide/mod.rs", 653),
     ("crates/core/src/json/apply.rs", 580),
     ("crates/core/src/json/check.rs", 641),
 ];

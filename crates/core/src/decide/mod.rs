@@ -6,9 +6,10 @@
 //! nothing, or when it was committed. The lines of the table stand in its order; the
 //! first that applies answers.
 
-use std::borrow::Cow;
+mod answer;
+mod state;
 
-use http::StatusCode;
+use std::borrow::Cow;
 
 use crate::field::coding::Coding;
 use crate::field::content_encoding::ContentEncoding;
@@ -16,266 +17,13 @@ use crate::field::host::Host;
 use crate::field::if_range::IfRange;
 use crate::field::range::Resolved;
 use crate::field::sec_fetch_site::SecFetchSite;
-use crate::limits::DOCUMENT_BYTES;
 use crate::precondition::{Access, Validators, Verdict};
-use crate::problem::{Kind, Problem};
+use crate::problem::Kind;
 use crate::request::{Method, Request};
-use crate::tag::Version;
-
-/// What the request is about, as it stands at one moment.
-#[derive(Clone, Debug)]
-pub enum Resource<'a> {
-    /// A document, or the place where one could be.
-    Document(Option<Present<'a>>),
-    /// A collection: it always exists, if only without members.
-    Collection {
-        /// The opaque part of its weak tag, for the media type asked for.
-        opaque: &'a str,
-        /// Whether it has members. `If-Match: *` on a POST asks.
-        has_members: bool,
-    },
-    /// The list of collections, or a page of the server's own.
-    Page,
-    /// A name below `/_/` that means nothing.
-    NoPage,
-}
-
-/// A document that is there.
-#[derive(Clone, Copy, Debug)]
-pub struct Present<'a> {
-    /// The version that it stands at.
-    pub version: Version,
-    /// That as text: the opaque part of the identity representation's tag.
-    pub opaque: &'a str,
-    /// Its time, in seconds since 1970.
-    pub modified_secs: u64,
-    /// Its media type.
-    pub content_type: &'a str,
-    /// Whether that is JSON.
-    pub is_json: bool,
-    /// Its length.
-    pub length_bytes: u64,
-    /// Whether a content coding would make it shorter.
-    pub compressible: bool,
-}
-
-/// What the operator has decided.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Origins, besides the server's own, whose pages may send unsafe requests.
-    pub origins: Vec<String>,
-    /// Names, besides the loopback ones, that open mode answers to, in lower case.
-    pub hosts: Vec<String>,
-    /// Whether anyone may do anything: no authentication is configured.
-    pub open: bool,
-    /// Whether open mode was told that other machines may reach it (`--open`): then a
-    /// `Host` that is an IP address is good too. It cannot be rebound.
-    pub exposed: bool,
-    /// Whether a write to an existing document needs a precondition.
-    pub preconditions_required: bool,
-    /// Largest document, decoded.
-    pub max_document_bytes: usize,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            origins: Vec::new(),
-            hosts: Vec::new(),
-            open: true,
-            exposed: false,
-            preconditions_required: true,
-            max_document_bytes: DOCUMENT_BYTES,
-        }
-    }
-}
-
-/// What the server knows about the caller and about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Circumstances {
-    /// Line 2.
-    pub availability: Availability,
-    /// Line 6.
-    pub credentials: Credentials,
-    /// Line 7: the action that the policy forbids, if it does.
-    pub forbidden: Option<&'static str>,
-    /// Line 8: seconds to wait, where the caller has asked too often.
-    pub wait_secs: Option<u32>,
-    /// Line 9.
-    pub repeat: Repeat,
-}
-
-impl Circumstances {
-    /// Nothing stands in the way.
-    pub const CLEAR: Self = Self {
-        availability: Availability::Open,
-        credentials: Credentials::Good,
-        forbidden: None,
-        wait_secs: None,
-        repeat: Repeat::No,
-    };
-}
-
-/// Whether the server takes requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// It does.
-    Open,
-    /// It is about to stop.
-    Draining,
-    /// It has too much to do.
-    Overloaded,
-}
-
-/// What the request proves of its sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// Enough; in open mode, nothing is.
-    Good,
-    /// None were sent, and some are needed.
-    Missing,
-    /// Those that were sent are not good.
-    Bad,
-}
-
-/// Whether the request's `Idempotency-Key` was used before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// No, or none was sent.
-    No,
-    /// Yes, with this very request.
-    Same,
-    /// Yes, with another one.
-    Different,
-}
-
-/// How far the request has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Its header section is here. Lines 1 to 15 are decided.
-    Asked,
-    /// What came after did not succeed. Lines 16 to 20, and 13 while reading.
-    Failed(Problem),
-    /// The result equals what is there: nothing was committed.
-    Unchanged,
-    /// The result is committed.
-    Committed {
-        /// Whether the document came into being.
-        created: bool,
-    },
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Read the content, evaluate it, commit it, and ask again.
-    Proceed,
-    /// Answer.
-    Answer(Answer),
-}
-
-/// An answer, before it is put on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A refusal.
-    Refuse(Problem),
-    /// 401 and what else needs more than a body to say.
-    Retry {
-        /// The refusal.
-        problem: Problem,
-        /// What `Retry-After` says.
-        after_secs: u32,
-    },
-    /// 405, with what `Allow` says.
-    NotAllowed {
-        /// What `Allow` says.
-        allow: Allow,
-    },
-    /// 412, where the document exists and the problem can help to go on.
-    Stale(Problem),
-    /// Line 9: the first answer again.
-    Replay,
-    /// 308 to this canonical path.
-    Moved(String),
-    /// 204 to OPTIONS, with what `Allow` says.
-    Options {
-        /// What `Allow` says.
-        allow: Allow,
-    },
-    /// 304.
-    NotModified(Coding),
-    /// 200 to GET and HEAD, in this coding.
-    Representation(Coding),
-    /// 206 with these bytes, the last one included.
-    Part {
-        /// Position of the first byte.
-        first: u64,
-        /// Position of the last byte.
-        last: u64,
-    },
-    /// 416.
-    OutOfRange(Problem),
-    /// A write succeeded.
-    Written(Written),
-}
-
-/// How a successful write is answered (lines 21 to 23).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Whether the document came into being: 201 and `Location`.
-    pub created: bool,
-    /// Whether the new representation comes along: 200 or 201.
-    pub representation: bool,
-    /// Whether `ETag` and `Last-Modified` may be sent; otherwise `Matchbook-Version`
-    /// (RFC 9110 §9.3.4).
-    pub validators: bool,
-}
-
-impl Written {
-    /// 201, 200 or 204.
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
-        match (self.created, self.representation) {
-            (true, _) => StatusCode::CREATED,
-            (false, true) => StatusCode::OK,
-            (false, false) => StatusCode::NO_CONTENT,
-        }
-    }
-}
-
-/// Which methods a resource has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Allow {
-    /// Those of a document.
-    Document,
-    /// Those of a collection.
-    Collection,
-    /// Those of a page that can only be read.
-    Page,
-}
-
-impl Allow {
-    /// What `Allow` says.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
-            Self::Collection => "GET, HEAD, POST, OPTIONS",
-            Self::Page => "GET, HEAD, OPTIONS",
-        }
-    }
-
-    /// Whether the resource has the method.
-    #[must_use]
-    pub const fn has(self, method: Method) -> bool {
-        match method {
-            Method::Get | Method::Head | Method::Options => true,
-            Method::Put | Method::Patch | Method::Delete => matches!(self, Self::Document),
-            Method::Post => matches!(self, Self::Collection),
-            Method::Other | Method::Unknown => false,
-        }
-    }
-}
+pub use answer::{Allow, Answer, Decision, Written};
+pub use state::{
+    Availability, Circumstances, Credentials, Policy, Present, Progress, Repeat, Resource,
+};
 
 /// What `Retry-After` says when the server is draining or overloaded: long enough for
 /// a restart, short enough for a person who waits.
@@ -537,7 +285,12 @@ fn read(request: &Request<'_>, document: &Present<'_>) -> Answer {
     } else {
         &[Coding::Identity]
     };
-    let Some(coding) = request.choose_coding(available) else {
+    let whole_coded = || {
+        // Coding a small or dense document gains nothing, but is better than a 406.
+        let coded = request.range.is_none();
+        coded.then(|| request.choose_coding(&PREFERRED)).flatten()
+    };
+    let Some(coding) = request.choose_coding(available).or_else(whole_coded) else {
         return Answer::Refuse(
             Kind::NotAcceptable.because("Accept-Encoding forbids every coding that there is"),
         );

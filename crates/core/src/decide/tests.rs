@@ -22,6 +22,7 @@ struct Setup {
     circumstances: Circumstances,
     exists: bool,
     is_json: bool,
+    compressible: bool,
     policy: Policy,
 }
 
@@ -49,6 +50,7 @@ impl Setup {
             circumstances: Circumstances::CLEAR,
             exists: true,
             is_json: true,
+            compressible: true,
             policy: Policy::default(),
         }
     }
@@ -93,7 +95,7 @@ impl Setup {
             },
             is_json: self.is_json,
             length_bytes: 100,
-            compressible: true,
+            compressible: self.compressible,
         };
         let resource = match target {
             crate::name::Target::Collection(_) => Resource::Collection {
@@ -256,6 +258,33 @@ fn section_3_line_14_only_where_a_document_could_be_overwritten() {
             "428 precondition-required",
         ),
         (unguarded("PUT").with("if-match", "*"), "proceed"),
+    ];
+    for (setup, expected) in cases {
+        assert_eq!(setup.asked(), expected, "{:?}", setup.fields);
+    }
+}
+
+#[test]
+fn section_3_line_13_what_hardly_shrinks_is_coded_only_if_it_must_be() {
+    let accepting = |codings| {
+        let mut setup = Setup::new("GET").with("accept-encoding", codings);
+        setup.compressible = false;
+        setup
+    };
+    let cases = [
+        (accepting("gzip"), "200 identity"),
+        (accepting("gzip, identity;q=0.1"), "200 identity"),
+        (accepting("identity;q=0, gzip"), "200 gzip"),
+        (accepting("*;q=0, br"), "200 br"),
+        (accepting("identity;q=0, deflate"), "406 not-acceptable"),
+        (
+            accepting("identity;q=0, gzip").with("if-none-match", "\"aaaaaaaa-7+gzip\""),
+            "304 gzip",
+        ),
+        (
+            accepting("identity;q=0, gzip").with("range", "bytes=0-1"),
+            "406 not-acceptable",
+        ),
     ];
     for (setup, expected) in cases {
         assert_eq!(setup.asked(), expected, "{:?}", setup.fields);

@@ -71,6 +71,8 @@ enum Place {
     Chunk(u64),
     /// In the trailer section.
     Trailers,
+    /// In a request line that is too long to be one.
+    EndlessLine,
     /// Nothing more can be told.
     Lost,
     /// A line of the chunked coding that readers may end at different places. Nothing
@@ -125,6 +127,15 @@ impl Tracker {
         (self.place == Place::Broken).then_some(self.sound_bytes)
     }
 
+    /// Whether a request line has begun and not ended.
+    pub(crate) fn is_in_request_line(&self) -> bool {
+        match self.place {
+            Place::Start => !self.partial.is_empty(),
+            Place::EndlessLine => true,
+            _ => false,
+        }
+    }
+
     /// Takes the bytes that were just read. After a doubt nothing more is told.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Option<Doubtful> {
         let mut rest = bytes;
@@ -142,7 +153,7 @@ impl Tracker {
                         self.place = Place::ChunkSize;
                     }
                 }
-                Place::Lost | Place::Broken => return None,
+                Place::EndlessLine | Place::Lost | Place::Broken => return None,
                 Place::Start | Place::Fields(_) | Place::ChunkSize | Place::Trailers => {
                     self.sound_bytes = bytes.len() - rest.len();
                     rest = self.read_line(rest);
@@ -165,7 +176,10 @@ impl Tracker {
     fn read_line<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let Some(end) = memchr(b'\n', bytes) else {
             if self.partial.len() + bytes.len() > LINE_BYTES {
-                self.place = Place::Lost;
+                self.place = match self.place {
+                    Place::Start => Place::EndlessLine,
+                    _ => Place::Lost,
+                };
             } else {
                 self.partial.extend_from_slice(bytes);
             }
@@ -210,8 +224,12 @@ impl Tracker {
                 }
             }
             Place::Trailers if line.is_empty() => self.place = Place::Start,
-            Place::Trailers | Place::Content(_) | Place::Chunk(_) | Place::Lost | Place::Broken => {
-            }
+            Place::Trailers
+            | Place::Content(_)
+            | Place::Chunk(_)
+            | Place::EndlessLine
+            | Place::Lost
+            | Place::Broken => {}
         }
     }
 
@@ -396,6 +414,32 @@ mod tests {
                     broken,
                     "{content:?} by {piece}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_line_is_known_while_it_lasts() {
+        let endless = "a".repeat(LINE_BYTES);
+        let cases = [
+            ("", false),
+            ("G", true),
+            ("\r\nGET /a", true),
+            ("GET /a HTTP/1.1\r\n", false),
+            ("GET /a HTTP/1.1\r\nX: ", false),
+            (GET, false),
+            (&endless, true),
+            (&format!("{GET}{endless}a"), true),
+            (&format!("GET /a HTTP/1.1\r\nX: {endless}"), false),
+        ];
+        for (bytes, expected) in cases {
+            for piece in [1, 1_000, 1_000_000] {
+                let mut tracker = Tracker::new();
+                for piece in bytes.as_bytes().chunks(piece) {
+                    assert_eq!(tracker.read(piece), None);
+                }
+                let begin: String = bytes.chars().take(40).collect();
+                assert_eq!(tracker.is_in_request_line(), expected, "{begin:?}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Connections: accepting, TLS, which HTTP, time limits, and an orderly end.
 
 mod framing;
+mod refusal;
 mod state;
 mod stream;
 mod tls;
@@ -31,6 +32,7 @@ use self::stream::{Transport, WatchedStream};
 pub use self::tls::{TlsError, TlsFiles};
 use crate::app::App;
 use crate::body::Body;
+use crate::content::Content;
 use framing::Doubt;
 
 /// Longest time for a TLS handshake, and for the bytes that tell HTTP/1.1 from HTTP/2.
@@ -244,7 +246,8 @@ async fn speak_http_1<S: Store>(
     let service = service_fn(move |request: Request<Incoming>| {
         let app = app.clone();
         let (doubt, open) = Open::begin(&requests);
-        async move { Ok::<_, io::Error>(app.answer(request, peer, doubt, open).await) }
+        let (parts, incoming) = request.into_parts();
+        app.answer(parts, Content::Unread(incoming), peer, doubt, open)
     });
     let connection = http1::Builder::new()
         // A client that sends no more may still wait for its answer.
@@ -271,7 +274,8 @@ async fn speak_http_2<S: Store>(
     let service = service_fn(move |request: Request<Incoming>| {
         let app = app.clone();
         let (_, open) = Open::begin(&requests);
-        async move { Ok::<_, io::Error>(app.answer(request, peer, None, open).await) }
+        let (parts, incoming) = request.into_parts();
+        app.answer(parts, Content::Unread(incoming), peer, None, open)
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())

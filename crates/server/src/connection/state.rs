@@ -106,6 +106,16 @@ impl ConnectionState {
         (self.doubtful.load(Relaxed) == request).then(|| self.found_doubt())
     }
 
+    /// How many requests were handed to the server.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
+    /// What is in doubt about the request that would be handed over next.
+    pub(crate) fn next_doubt(&self) -> Option<Doubt> {
+        (self.doubtful.load(Relaxed) == self.requests() + 1).then(|| self.found_doubt())
+    }
+
     fn found_doubt(&self) -> Doubt {
         const ALL: [Doubt; 3] = [Doubt::LengthAndCoding, Doubt::RepeatedLength, Doubt::Coding];
         let found = self.doubt.load(Relaxed);
@@ -214,7 +224,10 @@ mod tests {
             doubt: Doubt::Coding,
             ends_at: 0,
         });
+        assert_eq!(state.next_doubt(), None);
         assert_eq!(state.request_begins(), None);
+        assert_eq!(state.next_doubt(), Some(Doubt::Coding));
         assert_eq!(state.request_begins(), Some(Doubt::Coding));
+        assert_eq!(state.next_doubt(), None);
     }
 }

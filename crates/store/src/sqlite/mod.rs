@@ -96,6 +96,27 @@ impl SqliteStore {
         drop(thread.join());
     }
 
+    /// A load that has to wait: for a position, for a commit to be published, or for the
+    /// disk.
+    async fn load_slowly(
+        &self,
+        path: &DocumentPath,
+        at_least: Revision,
+    ) -> Result<Option<Arc<Document>>, ReadError> {
+        self.shared.reached(at_least).await?;
+        if let Some(document) = self.shared.cache.get(path) {
+            self.shared.observer.loaded(true);
+            self.shared.reached(document.version.revision).await?;
+            return Ok(Some(document));
+        }
+        self.shared.observer.loaded(false);
+        let (shared, path) = (Arc::clone(&self.shared), path.clone());
+        let work = move |connection: &_| read::load(connection, &shared, &path);
+        let read = self.points.read(work).await?;
+        self.shared.reached(read.position).await?;
+        Ok(read.found)
+    }
+
     fn ask_to_close(&self) {
         let mut job = Job::Close;
         while let Err(mpsc::error::TrySendError::Full(back)) = self.jobs.try_send(job) {
@@ -136,18 +157,16 @@ impl Store for SqliteStore {
         path: &DocumentPath,
         at_least: Revision,
     ) -> Result<Option<Arc<Document>>, ReadError> {
-        self.shared.reached(at_least).await?;
-        if let Some(document) = self.shared.cache.get(path) {
+        let applied = self.shared.applied();
+        if at_least <= applied
+            && let Some(document) = self.shared.cache.get(path)
+            && document.version.revision <= applied
+        {
             self.shared.observer.loaded(true);
-            self.shared.reached(document.version.revision).await?;
             return Ok(Some(document));
         }
-        self.shared.observer.loaded(false);
-        let (shared, path) = (Arc::clone(&self.shared), path.clone());
-        let work = move |connection: &_| read::load(connection, &shared, &path);
-        let read = self.points.read(work).await?;
-        self.shared.reached(read.position).await?;
-        Ok(read.found)
+        // Boxed, so that the future of a hit is small.
+        Box::pin(self.load_slowly(path, at_least)).await
     }
 
     async fn load_version(

@@ -1,6 +1,9 @@
 //! The facts of a request that the decision needs, read once from its header section.
 
-use http::uri::Uri;
+mod form;
+mod method;
+
+use http::uri::{Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Version, header};
 
 use crate::field::accept::Accept;
@@ -24,99 +27,8 @@ use crate::precondition::Preconditions;
 use crate::problem::{Kind, Problem};
 use crate::query::{ListQuery, Place, Query};
 
-/// A request's method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// RFC 9110 §9.3.1.
-    Get,
-    /// RFC 9110 §9.3.2.
-    Head,
-    /// RFC 9110 §9.3.3.
-    Post,
-    /// RFC 9110 §9.3.4.
-    Put,
-    /// RFC 5789.
-    Patch,
-    /// RFC 9110 §9.3.5.
-    Delete,
-    /// RFC 9110 §9.3.7.
-    Options,
-    /// CONNECT or TRACE: known, and allowed nowhere here.
-    Other,
-    /// Not in RFC 9110 or RFC 5789.
-    Unknown,
-}
-
-impl Method {
-    /// As it stands in a request line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Other => "TRACE",
-            Self::Unknown => "",
-        }
-    }
-
-    /// RFC 9110 §9.2.1, turned around.
-    #[must_use]
-    pub const fn is_unsafe(self) -> bool {
-        !matches!(self, Self::Get | Self::Head | Self::Options)
-    }
-}
-
-impl From<&http::Method> for Method {
-    fn from(method: &http::Method) -> Self {
-        match *method {
-            http::Method::GET => Self::Get,
-            http::Method::HEAD => Self::Head,
-            http::Method::POST => Self::Post,
-            http::Method::PUT => Self::Put,
-            http::Method::PATCH => Self::Patch,
-            http::Method::DELETE => Self::Delete,
-            http::Method::OPTIONS => Self::Options,
-            http::Method::CONNECT | http::Method::TRACE => Self::Other,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// How a list is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListForm {
-    /// One JSON object with a page of items.
-    Json,
-    /// One item a line, the whole collection.
-    NdJson,
-}
-
-impl ListForm {
-    /// Its media type.
-    #[must_use]
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::NdJson => "application/x-ndjson",
-        }
-    }
-}
-
-/// What the content of a PATCH is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PatchForm {
-    /// RFC 7396.
-    Merge,
-    /// `application/json`: a merge patch if it is an object.
-    MergeIfObject,
-    /// RFC 6902.
-    JsonPatch,
-}
+pub use form::{ListForm, PatchForm};
+pub use method::Method;
 
 /// The facts.
 #[derive(Clone, Debug)]
@@ -405,8 +317,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Exactly one good host. HTTP/2 has it in `:authority`; a target in absolute form
-/// overrides the field (RFC 9112 §3.2.2).
+/// Exactly one good host. HTTP/2 has it in `:authority`, and a `Host` beside it must
+/// not name another (RFC 9113 §8.3.1); in HTTP/1.1 a target in absolute form overrides
+/// the field (RFC 9112 §3.2.2).
 fn host<'a>(head: &Head<'a>) -> Result<Host<'a>, Problem> {
     let bad = |detail: &str| Kind::BadFraming.because(detail);
     let no_host = || bad("Host is no host: send the one of the URL, such as localhost:2040");
@@ -426,9 +339,26 @@ fn host<'a>(head: &Head<'a>) -> Result<Host<'a>, Problem> {
         .authority()
         .map(|authority| Host::read(authority.as_str().as_bytes()).ok_or_else(no_host))
         .transpose()?;
+    if head.version == Version::HTTP_2
+        && let (Some(authority), Some(field)) = (&authority, &field)
+        && !is_same_host(authority, field, head.uri.scheme())
+    {
+        return Err(bad("Host and :authority name different hosts"));
+    }
     authority
         .or(field)
         .ok_or_else(|| bad("neither Host nor an authority names the host"))
+}
+
+/// Whether two hosts are one: the scheme's own port may be left out.
+fn is_same_host(one: &Host<'_>, other: &Host<'_>, scheme: Option<&Scheme>) -> bool {
+    let default = if scheme == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
+    };
+    let port = |host: &Host<'_>| host.port().unwrap_or(default);
+    one.same_name(other) && port(one) == port(other)
 }
 
 fn target(head: &Head<'_>, method: Method) -> Result<Target, Problem> {
@@ -454,4 +384,55 @@ fn target(head: &Head<'_>, method: Method) -> Result<Target, Problem> {
         };
         kind.because(fault.detail())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(version: Version, uri: &'static str, field: &'static str) -> Result<String, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static(field));
+        let uri = Uri::from_static(uri);
+        let head = Head {
+            method: &http::Method::GET,
+            uri: &uri,
+            version,
+            headers: &headers,
+            framing_fault: None,
+            secure: false,
+        };
+        let (request, _) = Request::read(head);
+        match (request.fault, request.host) {
+            (None, Some(host)) => Ok(host.lower_name()),
+            (fault, _) => Err(fault.unwrap().kind.name().to_owned()),
+        }
+    }
+
+    #[test]
+    fn section_3_line_1_http_2_names_one_host() {
+        let same = [
+            ("http://a.example/c", "a.example"),
+            ("http://a.example/c", "A.Example"),
+            ("http://a.example/c", "a.example:80"),
+            ("http://a.example:9/c", "A.EXAMPLE:9"),
+            ("https://a.example:443/c", "a.example"),
+        ];
+        for (uri, field) in same {
+            let host = read(Version::HTTP_2, uri, field);
+            assert_eq!(host, Ok("a.example".to_owned()), "{uri} {field}");
+        }
+        let different = [
+            ("http://a.example/c", "b.example"),
+            ("http://a.example:9/c", "a.example:8"),
+            ("http://a.example:9/c", "a.example"),
+            ("https://a.example/c", "a.example:80"),
+        ];
+        for (uri, field) in different {
+            let fault = read(Version::HTTP_2, uri, field);
+            assert_eq!(fault, Err("bad-framing".to_owned()), "{uri} {field}");
+            let host = read(Version::HTTP_11, uri, field);
+            assert_eq!(host, Ok("a.example".to_owned()), "{uri} {field}");
+        }
+    }
 }

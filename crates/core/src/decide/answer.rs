@@ -1,0 +1,119 @@
+//! What is decided: an answer, before it is put on the wire.
+
+use http::StatusCode;
+
+use crate::field::coding::Coding;
+use crate::problem::Problem;
+use crate::request::Method;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Read the content, evaluate it, commit it, and ask again.
+    Proceed,
+    /// Answer.
+    Answer(Answer),
+}
+
+/// An answer, before it is put on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A refusal.
+    Refuse(Problem),
+    /// 401 and what else needs more than a body to say.
+    Retry {
+        /// The refusal.
+        problem: Problem,
+        /// What `Retry-After` says.
+        after_secs: u32,
+    },
+    /// 405, with what `Allow` says.
+    NotAllowed {
+        /// What `Allow` says.
+        allow: Allow,
+    },
+    /// 412, where the document exists and the problem can help to go on.
+    Stale(Problem),
+    /// Line 9: the first answer again.
+    Replay,
+    /// 308 to this canonical path.
+    Moved(String),
+    /// 204 to OPTIONS, with what `Allow` says.
+    Options {
+        /// What `Allow` says.
+        allow: Allow,
+    },
+    /// 304.
+    NotModified(Coding),
+    /// 200 to GET and HEAD, in this coding.
+    Representation(Coding),
+    /// 206 with these bytes, the last one included.
+    Part {
+        /// Position of the first byte.
+        first: u64,
+        /// Position of the last byte.
+        last: u64,
+    },
+    /// 416.
+    OutOfRange(Problem),
+    /// A write succeeded.
+    Written(Written),
+}
+
+/// How a successful write is answered (lines 21 to 23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Whether the document came into being: 201 and `Location`.
+    pub created: bool,
+    /// Whether the new representation comes along: 200 or 201.
+    pub representation: bool,
+    /// Whether `ETag` and `Last-Modified` may be sent; otherwise `Matchbook-Version`
+    /// (RFC 9110 §9.3.4).
+    pub validators: bool,
+}
+
+impl Written {
+    /// 201, 200 or 204.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match (self.created, self.representation) {
+            (true, _) => StatusCode::CREATED,
+            (false, true) => StatusCode::OK,
+            (false, false) => StatusCode::NO_CONTENT,
+        }
+    }
+}
+
+/// Which methods a resource has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// Those of a document.
+    Document,
+    /// Those of a collection.
+    Collection,
+    /// Those of a page that can only be read.
+    Page,
+}
+
+impl Allow {
+    /// What `Allow` says.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+            Self::Collection => "GET, HEAD, POST, OPTIONS",
+            Self::Page => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// Whether the resource has the method.
+    #[must_use]
+    pub const fn has(self, method: Method) -> bool {
+        match method {
+            Method::Get | Method::Head | Method::Options => true,
+            Method::Put | Method::Patch | Method::Delete => matches!(self, Self::Document),
+            Method::Post => matches!(self, Self::Collection),
+            Method::Other | Method::Unknown => false,
+        }
+    }
+}
