@@ -9,7 +9,8 @@ use std::time::Instant;
 use crate::tally::Tally;
 use crate::{child, docs, files, tidy, tools};
 
-/// Lines of a failed step's output that are shown; all of them are in its log.
+/// Lines of a failed step's or test's output that are shown; all are in the step's log,
+/// in `xtask/` of the target directory.
 const SHOWN_LINES: usize = 80;
 
 /// One step.
@@ -175,10 +176,34 @@ fn summary(tally: Tally) -> String {
     text
 }
 
+/// The lines that tell why a step failed: what the failed tests printed, or else the
+/// last lines.
+fn telling(lines: &[String]) -> Vec<&str> {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let failed = lines.iter().filter_map(|line| {
+        let name = line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?;
+        Some(format!("---- {name} stdout ----"))
+    });
+    let mut found = Vec::new();
+    for title in failed {
+        let section = lines.iter().copied().skip_while(|line| *line != title);
+        let is_more =
+            |line: &&str| *line == title || !line.starts_with("---- ") && *line != "failures:";
+        found.extend(section.take_while(is_more).take(SHOWN_LINES));
+    }
+    if found.is_empty() {
+        found.extend(
+            lines
+                .get(lines.len().saturating_sub(SHOWN_LINES)..)
+                .unwrap_or_default(),
+        );
+    }
+    found
+}
+
 fn failure(step: &Step, run: &Run, fault: &str, tally: Tally) -> String {
     let mut text = String::new();
-    let first = run.lines.len().saturating_sub(SHOWN_LINES);
-    for line in run.lines.iter().skip(first) {
+    for line in telling(&run.lines) {
         text.push_str(line);
         text.push('\n');
     }
@@ -253,5 +278,33 @@ impl Run {
             }
             None => println!("{line}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_tests_printed_is_told() {
+        let lines = [
+            "test good ... ok",
+            "test bad ... FAILED",
+            "successes:",
+            "---- good stdout ----",
+            "nothing of interest",
+            "failures:",
+            "",
+            "---- bad stdout ----",
+            "the reason",
+            "",
+            "failures:",
+            "    bad",
+            "error: 1 target failed:",
+        ];
+        let lines = lines.map(str::to_owned);
+        assert_eq!(telling(&lines), ["---- bad stdout ----", "the reason", ""]);
+        let lines = ["error: it does not build".to_owned()];
+        assert_eq!(telling(&lines), ["error: it does not build"]);
     }
 }
