@@ -27,6 +27,7 @@ mod floods;
 mod framing;
 mod full_disk;
 mod hosts;
+mod imports;
 mod limits;
 mod lists;
 mod malformed;
