@@ -119,7 +119,12 @@ fn patch(
     if after == document {
         return Ok(Outcome::Unchanged);
     }
-    let patch = Some(json::diff(document, &after))
+    let restated = match form {
+        PatchForm::Merge | PatchForm::MergeIfObject => json::restate(document, content),
+        PatchForm::JsonPatch => None,
+    };
+    let patch = restated
+        .or_else(|| Some(json::diff(document, &after)))
         .filter(|patch| patch.len() < after.len())
         .map(Bytes::from);
     Ok(Outcome::Changed {

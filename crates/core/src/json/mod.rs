@@ -17,6 +17,7 @@ mod merge;
 pub mod number;
 mod patch;
 mod pointer;
+mod restate;
 #[cfg(test)]
 mod samples;
 mod scan;
@@ -33,4 +34,5 @@ pub use equal::equal;
 pub use merge::{MergeFault, merge};
 pub use patch::{Patch, PatchFault, PatchFaultKind};
 pub use pointer::{Pointer, PointerFault};
+pub use restate::restate;
 pub use scan::compact;
