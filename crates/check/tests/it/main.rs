@@ -10,7 +10,6 @@
     reason = "a test fails by panicking, and clippy does not know helpers of tests as such"
 )]
 
-#[allow(dead_code, reason = "helpers serve modules that come and go")]
 mod harness;
 
 mod codings;
