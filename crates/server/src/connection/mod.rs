@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use matchbook_core::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use matchbook_store::Store;
@@ -263,25 +263,39 @@ async fn read_preface(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(prefix)
 }
 
+/// What answers the requests of a connection, whichever HTTP it speaks. Under HTTP/2
+/// there is never a doubt.
+fn requests<S: Store>(
+    app: Arc<App<S>>,
+    peer: Peer,
+    state: &Arc<ConnectionState>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<OpenBody>,
+    Error = io::Error,
+    Future: Send + 'static,
+> + use<S> {
+    let state = state.clone();
+    service_fn(move |request: Request<Incoming>| {
+        let (doubt, open) = Open::begin(&state);
+        let (parts, incoming) = request.into_parts();
+        app.clone()
+            .answer(parts, Content::Unread(incoming), peer, doubt, open)
+    })
+}
+
 async fn speak_http_1<S: Store>(
     app: Arc<App<S>>,
     stream: WatchedStream,
     peer: Peer,
     state: Arc<ConnectionState>,
 ) -> hyper::Result<()> {
-    let requests = state.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let app = app.clone();
-        let (doubt, open) = Open::begin(&requests);
-        let (parts, incoming) = request.into_parts();
-        app.answer(parts, Content::Unread(incoming), peer, doubt, open)
-    });
     let connection = http1::Builder::new()
         // A client that sends no more may still wait for its answer.
         .half_close(true)
         .max_buf_size(HTTP_1_BUFFER)
         .max_headers(HTTP_1_FIELDS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), requests(app, peer, &state));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         biased;
@@ -297,19 +311,12 @@ async fn speak_http_2<S: Store>(
     peer: Peer,
     state: Arc<ConnectionState>,
 ) -> hyper::Result<()> {
-    let requests = state.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let app = app.clone();
-        let (_, open) = Open::begin(&requests);
-        let (parts, incoming) = request.into_parts();
-        app.answer(parts, Content::Unread(incoming), peer, None, open)
-    });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP_2_STREAMS)
         .max_header_list_size(u32::try_from(HTTP_1_BUFFER).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP_2_PING)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), requests(app, peer, &state));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         biased;
