@@ -133,7 +133,7 @@ fn escape(after_backslash: &str) -> (char, &str) {
     (meant, rest.as_str())
 }
 
-/// Reads `XXXX` or `XXXX\uXXXX`, a surrogate pair.
+/// Reads `hhhh` or `hhhh\uhhhh`, a surrogate pair.
 fn unicode_escape(digits: &str) -> (char, &str) {
     let Some((high, rest)) = hex4(digits) else {
         return (char::REPLACEMENT_CHARACTER, digits);
