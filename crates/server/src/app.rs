@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use hyper::body::Body as _;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Availability, Circumstances, Policy};
 use matchbook_core::name::Target;
@@ -134,7 +135,7 @@ impl<S: Store> App<S> {
             response = without_content(response);
         }
         let fields = response.headers_mut();
-        fields.insert(REQUEST_ID, id_value(call.id));
+        set_request_id(fields, call.id);
         if closes {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -169,15 +170,14 @@ impl<S: Store> App<S> {
 fn without_content(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     let body = match body {
-        Body::Empty | Body::Full(None) => Body::Empty,
-        Body::Full(Some(bytes)) => {
-            parts
-                .headers
-                .insert(header::CONTENT_LENGTH, bytes.len().into());
-            Body::Empty
-        }
         // Of unknown length, so that none is announced.
         Body::Stream(_) => Body::Stream(mpsc::channel(1).1),
+        body => {
+            if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+                parts.headers.insert(header::CONTENT_LENGTH, length.into());
+            }
+            Body::Empty
+        }
     };
     Response::from_parts(parts, body)
 }
@@ -187,6 +187,15 @@ fn request_id(at: Timestamp) -> Uuid {
     let random = fastrand::u128(..).to_ne_bytes();
     let bytes = random.first_chunk().copied().unwrap_or_default();
     uuid::Builder::from_unix_timestamp_millis(at.as_millis(), &bytes).into_uuid()
+}
+
+/// Without hashing its name where the place is prepared.
+fn set_request_id(fields: &mut HeaderMap, id: Uuid) {
+    let value = id_value(id);
+    match fields.iter_mut().find(|(name, _)| **name == REQUEST_ID) {
+        Some((_, place)) => *place = value,
+        None => drop(fields.insert(REQUEST_ID, value)),
+    }
 }
 
 fn id_value(id: Uuid) -> HeaderValue {

@@ -64,7 +64,7 @@ async fn about(
             representation,
             representation.etag(Coding::Identity),
             Coding::Identity,
-            document.body.clone(),
+            Arc::clone(document),
         ),
         Answer::Representation(coding) => match Box::pin(coded(document, *coding)).await {
             Some(coded) => answer::representation(representation, coded.etag, *coding, coded.body),

@@ -33,7 +33,7 @@ use self::stream::{Transport, WatchedStream};
 pub use self::tls::{TlsError, TlsFiles};
 pub use self::workers::Workers;
 use crate::app::App;
-use crate::body::Body;
+use crate::body::{Body, Piece};
 use crate::content::Content;
 use framing::Doubt;
 
@@ -442,13 +442,13 @@ pub(crate) struct OpenBody {
 }
 
 impl hyper::body::Body for OpenBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = io::Error;
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<io::Result<hyper::body::Frame<Bytes>>>> {
+    ) -> std::task::Poll<Option<io::Result<hyper::body::Frame<Piece>>>> {
         std::pin::Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -79,13 +79,14 @@ pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A connection that only reads.
-pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection that only reads, and waits so long for a lock.
+pub(super) fn reader(path: &Path, wait: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     set_up(&connection, READER_CACHE_KIB)?;
+    connection.busy_timeout(wait)?;
     Ok(connection)
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One thread writes (`writer`), a few read (`readers`), one copies the
 //! write-ahead log into the database (`checkpoint`); a cache of recent documents
-//! (`cache`) stands in front. The file's format is in `schema`.
+//! (`cache`) stands in front, and what it does not hold but the system's memory does is
+//! read on the spot (`points`). The file's format is in `schema`.
 
 mod apply;
 mod backup;
@@ -14,6 +15,7 @@ mod error;
 mod history;
 mod open;
 mod page;
+mod points;
 mod read;
 mod readers;
 mod row;
@@ -41,6 +43,7 @@ use crate::{
 pub use backup::{BackedUp, backup, restore};
 use directory::Directory;
 pub use error::OpenError;
+use points::Points;
 use readers::Readers;
 use shared::Shared;
 use trim::Trimmed;
@@ -51,7 +54,7 @@ use writer::{Commit, Job};
 pub struct Options {
     /// Memory for recent documents.
     pub cache_bytes: usize,
-    /// Threads that read single documents which are not in memory.
+    /// Threads that read single documents which have to come from the disk.
     pub point_readers: usize,
     /// Threads that read lists and the log.
     pub scan_readers: usize,
@@ -78,7 +81,7 @@ impl Default for Options {
 pub struct SqliteStore {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
-    points: Readers,
+    points: Points,
     scans: Readers,
     writer: Mutex<Option<JoinHandle<Directory>>>,
 }

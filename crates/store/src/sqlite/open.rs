@@ -5,15 +5,18 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use matchbook_core::tag::{Epoch, Revision};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc;
 
 use super::checkpoint::{WalKeeper, measure};
+use super::connection::BUSY_WAIT;
 use super::directory::Directory;
 use super::error::OpenError;
 use super::history::History;
+use super::points::Points;
 use super::readers::Readers;
 use super::row::{number, revision};
 use super::schema;
@@ -66,14 +69,21 @@ impl SqliteStore {
             observer,
         ));
         measure(&shared, &database);
-        let readers = |name, count: usize, places| -> Result<_, OpenError> {
+        let connections = |count: usize, wait: Duration| -> Result<Vec<_>, OpenError> {
             let connections: rusqlite::Result<_> = (0..count.max(1))
-                .map(|_| connection::reader(&database))
+                .map(|_| connection::reader(&database, wait))
                 .collect();
-            Readers::start(name, connections.map_err(fail)?, places)
+            connections.map_err(fail)
+        };
+        let readers = |name, count: usize, places| -> Result<_, OpenError> {
+            Readers::start(name, connections(count, BUSY_WAIT)?, places)
                 .map_err(|error| OpenError::from_io(&database, &error))
         };
-        let points = readers("matchbook-load", options.point_readers, POINT_PLACES)?;
+        let here = thread::available_parallelism().map_or(1, usize::from);
+        let points = Points::new(
+            connections(here, Duration::ZERO)?,
+            readers("matchbook-load", options.point_readers, POINT_PLACES)?,
+        );
         let scans = readers("matchbook-scan", options.scan_readers, SCAN_PLACES)?;
         let (jobs, receiver) = mpsc::channel(QUEUE);
         let writer = start_writer(writer, directory, Arc::clone(&shared), receiver)
