@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod decide;
 pub mod edit;
+pub mod feed;
 pub mod field;
 pub mod json;
 pub mod limits;

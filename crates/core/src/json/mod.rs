@@ -19,7 +19,7 @@ mod patch;
 mod pointer;
 mod restate;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod scan;
 pub mod select;
 pub mod text;

@@ -79,7 +79,7 @@ fn joined(open: char, entries: &[String], blank: &str, close: char) -> String {
 }
 
 /// A value without white space around it.
-pub(super) fn value() -> impl Strategy<Value = String> {
+pub(crate) fn value() -> impl Strategy<Value = String> {
     scalar().prop_recursive(4, 48, 6, |inner| {
         let spaced = (space(), inner, space());
         let element = spaced
@@ -104,12 +104,12 @@ pub(super) fn value() -> impl Strategy<Value = String> {
 }
 
 /// A document that the strict parser accepts.
-pub(super) fn document() -> impl Strategy<Value = String> {
+pub(crate) fn document() -> impl Strategy<Value = String> {
     (space(), value(), space()).prop_map(|(lead, value, after)| format!("{lead}{value}{after}"))
 }
 
 /// Two documents, the second often made from the first.
-pub(super) fn versions() -> impl Strategy<Value = (String, String)> {
+pub(crate) fn versions() -> impl Strategy<Value = (String, String)> {
     prop_oneof![
         (document(), document()),
         (
@@ -185,7 +185,7 @@ pub(super) fn model(document: &str) -> Value {
 }
 
 /// The document with each scalar replaced by a string that shows how it is spelled.
-pub(super) fn spelled(document: &str) -> Value {
+pub(crate) fn spelled(document: &str) -> Value {
     let value = scan::trim(document);
     let entries = Entries::of(value);
     if scan::is_object(value) {
