@@ -7,6 +7,7 @@
 mod apply;
 mod backup;
 mod cache;
+mod changes;
 mod checkpoint;
 mod connection;
 mod directory;
@@ -35,10 +36,11 @@ use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan,
+    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan, Scope,
     Status, Store,
 };
 pub use backup::{BackedUp, backup, restore};
+use changes::Span;
 use directory::Directory;
 pub use error::OpenError;
 use readers::Readers;
@@ -212,12 +214,19 @@ impl Store for SqliteStore {
         self.shared.history.version(revision)
     }
 
-    async fn changes(&self, from: Version, limit: usize) -> Result<Changes, ChangesError> {
-        let shared = Arc::clone(&self.shared);
-        let work = move |connection: &_| Ok(read::changes(connection, &shared, from, limit));
-        let changes = self.scans.read(work).await??;
-        self.shared.reached(changes.position.revision).await?;
-        Ok(changes)
+    async fn changes(
+        &self,
+        from: Version,
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<Changes, ChangesError> {
+        let span = Span::new(&self.shared, from, scope, limit)?;
+        if span.is_empty() {
+            return Ok(span.changes(&self.shared, Vec::new(), span.last));
+        }
+        let (shared, scope) = (Arc::clone(&self.shared), scope.clone());
+        let work = move |connection: &_| Ok(span.read(connection, &shared, &scope));
+        self.scans.read(work).await?
     }
 
     async fn commit(

@@ -10,9 +10,10 @@ use matchbook_core::tag::{Revision, Version};
 use tempfile::TempDir;
 
 use super::{OpenError, Options, SqliteStore};
-use crate::contract::Engine;
-use crate::{Batch, CommitError, Effect, OperationId, ReadError, Store, Unobserved, Write};
+use crate::contract::{Engine, operation};
+use crate::{Batch, CommitError, Effect, ReadError, Store, Unobserved, Write};
 
+mod changes;
 mod faults;
 mod files;
 
@@ -103,7 +104,7 @@ fn try_write(
     expected: Option<Version>,
     body: &str,
 ) -> Result<Version, CommitError> {
-    let versions = wait(store.commit(OperationId(1), put(name, expected, body)))?;
+    let versions = wait(store.commit(operation(), put(name, expected, body)))?;
     Ok(versions[0])
 }
 
