@@ -52,6 +52,7 @@ impl Span {
         if from.revision < shared.horizon() {
             return Err(ChangesError::Compacted);
         }
+        shared.tail.want(last);
         let touched = scope.collection().map(|name| shared.touched.get(name));
         Ok(Self {
             from: from.revision,

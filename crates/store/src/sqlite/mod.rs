@@ -2,7 +2,8 @@
 //!
 //! One thread writes (`writer`), a few read (`readers`), one copies the
 //! write-ahead log into the database (`checkpoint`); a cache of recent documents
-//! (`cache`) stands in front. The file's format is in `schema`.
+//! (`cache`) and the end of the log (`tail`) stand in front. The file's format is in
+//! `schema`.
 
 mod apply;
 mod backup;
@@ -21,6 +22,7 @@ mod row;
 mod scan;
 mod schema;
 mod shared;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod touched;
@@ -53,6 +55,9 @@ use writer::{Commit, Job};
 pub struct Options {
     /// Memory for recent documents.
     pub cache_bytes: usize,
+    /// Memory for the last entries of the log, while somebody follows it. Whoever is
+    /// further behind reads from the disk.
+    pub tail_bytes: usize,
     /// Threads that read single documents which are not in memory.
     pub point_readers: usize,
     /// Threads that read lists and the log.
@@ -66,6 +71,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 64 * 1_024 * 1_024,
+            tail_bytes: 8 * 1_024 * 1_024,
             point_readers: 2,
             scan_readers: 2,
             max_bytes: None,
@@ -223,6 +229,9 @@ impl Store for SqliteStore {
         let span = Span::new(&self.shared, from, scope, limit)?;
         if span.is_empty() {
             return Ok(span.changes(&self.shared, Vec::new(), span.last));
+        }
+        if let Some((entries, end)) = self.shared.tail.read(&span, scope) {
+            return Ok(span.changes(&self.shared, entries, end));
         }
         let (shared, scope) = (Arc::clone(&self.shared), scope.clone());
         let work = move |connection: &_| Ok(span.read(connection, &shared, &scope));

@@ -6,7 +6,7 @@ use super::{open, path, wait, write};
 use crate::contract::{batch, operation, put};
 use crate::sqlite::SqliteStore;
 use crate::sqlite::changes::EXAMINED;
-use crate::{Scope, Store};
+use crate::{ChangesError, Scope, Store};
 
 fn commit_many(store: &SqliteStore, prefix: &str, count: u64) -> Vec<Version> {
     let writes = (0..count).map(|n| put(&format!("{prefix}{n}"), None, "x"));
@@ -52,4 +52,30 @@ fn a_piece_ends_when_it_holds_many_bytes() {
     let one = Scope::Document(path("/c/4"));
     let piece = wait(store.changes(begin, &one, 1_000)).unwrap();
     assert_eq!((piece.entries.len(), piece.position), (1, large[4]));
+}
+
+#[test]
+fn who_follows_is_answered_from_memory_and_who_is_behind_from_the_disk() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).unwrap();
+    let begin = store.status().applied;
+    let unfollowed = write(&store, "/c/1", None, "x");
+    assert_eq!(store.shared.tail.len(), 0, "nobody has asked");
+    let piece = wait(store.changes(begin, &Scope::All, 10)).unwrap();
+    assert_eq!(piece.position, unfollowed);
+    let followed = write(&store, "/c/2", None, "x");
+    // From here on nothing can be read from the disk.
+    store.scans.stop();
+    let piece = wait(store.changes(unfollowed, &Scope::All, 10)).unwrap();
+    assert_eq!((piece.entries[0].version, piece.more), (followed, false));
+    let nothing = wait(store.changes(followed, &Scope::All, 10)).unwrap();
+    assert_eq!((nothing.entries.len(), nothing.position), (0, followed));
+    let never = Scope::Document(path("/never/1"));
+    let nothing = wait(store.changes(begin, &never, 10)).unwrap();
+    assert_eq!((nothing.entries.len(), nothing.position), (0, followed));
+    let behind = wait(store.changes(begin, &Scope::All, 10)).unwrap_err();
+    assert!(matches!(behind, ChangesError::Read(_)));
+    wait(store.trim(followed.revision)).unwrap();
+    let trimmed = wait(store.changes(unfollowed, &Scope::All, 10)).unwrap_err();
+    assert_eq!(trimmed, ChangesError::Compacted);
 }

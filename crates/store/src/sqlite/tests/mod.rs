@@ -17,9 +17,10 @@ mod changes;
 mod faults;
 mod files;
 
-/// The engine with a cache of this many bytes.
+/// The engine with so many bytes of memory.
 struct Sqlite {
     cache_bytes: usize,
+    tail_bytes: usize,
 }
 
 impl Engine for Sqlite {
@@ -33,6 +34,7 @@ impl Engine for Sqlite {
     fn open(&self, place: &TempDir) -> SqliteStore {
         let options = Options {
             cache_bytes: self.cache_bytes,
+            tail_bytes: self.tail_bytes,
             ..Options::default()
         };
         SqliteStore::open(place.path(), options, Arc::new(Unobserved)).unwrap()
@@ -54,14 +56,17 @@ fn copy_directory(from: &Path, to: &Path) {
 
 mod with_a_cache {
     crate::contract_suite!(super::Sqlite {
-        cache_bytes: 4 * 1_024 * 1_024
+        cache_bytes: 4 * 1_024 * 1_024,
+        tail_bytes: 1_024 * 1_024,
     });
 }
 
-/// So small a cache that it holds next to nothing: reads come from the disk.
+/// So small a cache, and so short an end of the log, that they hold next to nothing:
+/// reads come from the disk.
 mod nearly_without_a_cache {
     crate::contract_suite!(super::Sqlite {
-        cache_bytes: 16 * 1_024
+        cache_bytes: 16 * 1_024,
+        tail_bytes: 2_000,
     });
 }
 
