@@ -14,7 +14,7 @@ use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan,
+    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan, Scope,
     Status, Store,
 };
 
@@ -183,8 +183,13 @@ impl<S: Store> Store for Faulty<S> {
         self.store.touched(collection)
     }
 
-    async fn changes(&self, from: Version, limit: usize) -> Result<Changes, ChangesError> {
-        self.read(async { Ok(self.store.changes(from, limit).await) })
+    async fn changes(
+        &self,
+        from: Version,
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<Changes, ChangesError> {
+        self.read(async { Ok(self.store.changes(from, scope, limit).await) })
             .await?
     }
 
@@ -248,7 +253,7 @@ mod tests {
             let first = write(&*store, put("/c/1", None, "x")).await;
             let refused = try_write(&*store, put("/c/1", Some(first), "y")).await;
             assert!(matches!(refused, Err(CommitError::Unavailable(_))));
-            let changes = store.changes(first, 1).await;
+            let changes = store.changes(first, &Scope::All, 1).await;
             assert_eq!(changes.unwrap_err(), ChangesError::Read(ReadError::NotYet));
             assert_eq!(load(&*store, "/c/1").await.unwrap().version, first);
         });

@@ -100,13 +100,22 @@ pub trait Store: Send + Sync + 'static {
     /// blocks and never scans. To be read before the members that it is to stand for.
     fn touched(&self, collection: &CollectionPath) -> Version;
 
-    /// The entries of the log after `from`, at most `limit` of them, oldest first.
+    /// A piece of the log: the entries after `from` that are in the scope, oldest first.
+    ///
+    /// A piece ends when it holds `limit` entries (at least 1), or many bytes, or when
+    /// many entries outside of the scope were passed over, so that it may be empty
+    /// although more follows. It ends between batches only, and exceeds its limits
+    /// rather than split one. Who asks again from its [`Changes::position`] for as long
+    /// as there is [`Changes::more`] gets each entry of the scope once, in order of
+    /// revision. Where nothing in the scope was written since `from`, the answer comes
+    /// without a look at the log, mostly.
     ///
     /// # Errors
     /// [`ChangesError`].
     fn changes(
         &self,
         from: Version,
+        scope: &Scope,
         limit: usize,
     ) -> impl Future<Output = Result<Changes, ChangesError>> + Send;
 
@@ -259,14 +268,46 @@ pub struct Page {
     pub count: Option<u64>,
 }
 
+/// Which entries of the log to read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Those of a collection's direct members.
+    Collection(CollectionPath),
+    /// Those of one document.
+    Document(DocumentPath),
+}
+
+impl Scope {
+    /// Whether an entry about this document is in it.
+    #[must_use]
+    pub fn holds(&self, path: &DocumentPath) -> bool {
+        match self {
+            Self::All => true,
+            Self::Collection(collection) => collection.as_str() == path.collection(),
+            Self::Document(document) => document == path,
+        }
+    }
+
+    /// The collection that all in it are members of, if that is one.
+    fn collection(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Collection(collection) => Some(collection.as_str()),
+            Self::Document(document) => Some(document.collection()),
+        }
+    }
+}
+
 /// A piece of the log.
 #[derive(Debug)]
 pub struct Changes {
-    /// In order of revision.
-    pub entries: Vec<Entry>,
-    /// The last position that was looked at: where to go on.
+    /// Those in the scope, in order of revision.
+    pub entries: Vec<Arc<Entry>>,
+    /// The last position that was looked at, in the scope or not: where to go on.
     pub position: Version,
-    /// Whether more is there already.
+    /// Whether the log goes on after `position` already.
     pub more: bool,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Engine, load, path, put, write};
-use crate::{ChangesError, Store};
+use crate::{ChangesError, Scope, Store};
 
 /// An opening has a name of its own, and what was written keeps the name under which
 /// it was.
@@ -46,7 +46,7 @@ pub async fn a_copy_put_back_never_repeats_a_version<E: Engine>(engine: &E) {
         let store = engine.open(&place);
         assert_eq!(store.status().applied, common);
         for version in [lost, lost_too] {
-            let ahead = store.changes(version, 10).await;
+            let ahead = store.changes(version, &Scope::All, 10).await;
             assert_eq!(ahead.unwrap_err(), ChangesError::OtherHistory);
         }
         let instead = write(&store, put("/c/1", Some(common), "instead")).await;
@@ -59,7 +59,7 @@ pub async fn a_copy_put_back_never_repeats_a_version<E: Engine>(engine: &E) {
         for (version, now) in [(lost, instead), (lost_too, more)] {
             assert_ne!(version, now);
             assert_eq!(
-                store.changes(version, 10).await.unwrap_err(),
+                store.changes(version, &Scope::All, 10).await.unwrap_err(),
                 ChangesError::OtherHistory
             );
         }
@@ -70,7 +70,7 @@ pub async fn a_copy_put_back_never_repeats_a_version<E: Engine>(engine: &E) {
                 .unwrap()
                 .is_none()
         );
-        let after = store.changes(common, 10).await.unwrap();
+        let after = store.changes(common, &Scope::All, 10).await.unwrap();
         let versions: Vec<_> = after.entries.iter().map(|entry| entry.version).collect();
         assert_eq!(versions, [instead, more]);
     }

@@ -3,7 +3,7 @@
 use matchbook_core::tag::{Revision, Version};
 
 use super::{Engine, batch, body, delete, load, operation, path, put, write};
-use crate::{ChangesError, Effect, Store};
+use crate::{ChangesError, Effect, Scope, Store};
 
 /// Every particular of an accepted write is in the log.
 pub async fn the_log_tells_what_was_done<E: Engine>(engine: &E) {
@@ -24,7 +24,7 @@ pub async fn the_log_tells_what_was_done<E: Engine>(engine: &E) {
     gone.principal = None;
     store.commit(operation(), gone).await.unwrap();
 
-    let changes = store.changes(begin, 100).await.unwrap();
+    let changes = store.changes(begin, &Scope::All, 100).await.unwrap();
     assert!(!changes.more);
     assert_eq!(changes.position, store.status().applied);
     let [created, replaced, other, deleted] = &changes.entries[..] else {
@@ -79,7 +79,7 @@ pub async fn the_log_is_read_in_pieces<E: Engine>(engine: &E) {
         let mut position = written[skipped - 1];
         let mut read = Vec::new();
         loop {
-            let piece = store.changes(position, 3).await.unwrap();
+            let piece = store.changes(position, &Scope::All, 3).await.unwrap();
             assert!(piece.entries.len() <= 3);
             read.extend(piece.entries.iter().map(|entry| entry.version));
             position = piece.position;
@@ -104,14 +104,21 @@ pub async fn a_position_of_another_history_is_refused<E: Engine>(engine: &E) {
         revision: Revision::new(version.revision.get() + 1).unwrap(),
     };
     for position in [foreign, begin, ahead] {
-        let refused = store.changes(position, 10).await;
+        let refused = store.changes(position, &Scope::All, 10).await;
         assert_eq!(
             refused.unwrap_err(),
             ChangesError::OtherHistory,
             "{position}"
         );
     }
-    assert!(store.changes(version, 10).await.unwrap().entries.is_empty());
+    assert!(
+        store
+            .changes(version, &Scope::All, 10)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
 }
 
 /// Trimming forgets the past and nothing of the present, also after a reopening.
@@ -133,10 +140,10 @@ pub async fn a_trimmed_log_says_so_and_keeps_the_documents<E: Engine>(engine: &E
     let check = async |store: &E::Store| {
         assert_eq!(store.status().horizon, horizon.revision);
         for position in [begin, kept, versions[300], gone] {
-            let refused = store.changes(position, 10).await;
+            let refused = store.changes(position, &Scope::All, 10).await;
             assert_eq!(refused.unwrap_err(), ChangesError::Compacted, "{position}");
         }
-        let after = store.changes(horizon, 10).await.unwrap();
+        let after = store.changes(horizon, &Scope::All, 10).await.unwrap();
         assert_eq!(after.entries.len(), 1);
         assert_eq!(after.entries[0].version, last);
         let old = store.load_version(&path("/c/1"), versions[300]).await;
@@ -154,7 +161,14 @@ pub async fn a_trimmed_log_says_so_and_keeps_the_documents<E: Engine>(engine: &E
     check(&store).await;
     store.trim(Revision::MAX).await.unwrap();
     assert_eq!(store.status().horizon, last.revision);
-    assert!(store.changes(last, 10).await.unwrap().entries.is_empty());
+    assert!(
+        store
+            .changes(last, &Scope::All, 10)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
     assert_eq!(body(&store, "/c/3").await, "three");
 }
 

@@ -7,6 +7,7 @@
 // A case that fails panics: that is its report.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod changes;
 mod commits;
 mod epochs;
 mod lists;
@@ -24,6 +25,7 @@ use matchbook_core::tag::{Revision, Version};
 
 use crate::{Batch, CommitError, Document, Effect, OperationId, Store, Write};
 
+pub use changes::*;
 pub use commits::*;
 pub use epochs::*;
 pub use lists::*;
@@ -69,6 +71,9 @@ macro_rules! contract_suite {
             a_position_of_another_history_is_refused
             a_trimmed_log_says_so_and_keeps_the_documents
             a_superseded_version_can_be_read
+            changes_from_anywhere_are_what_was_done
+            a_rare_entry_is_found_among_many
+            followers_miss_nothing_while_others_write_and_trim
             the_position_grows_with_each_commit
             a_read_waits_for_its_position
             readers_never_go_back

@@ -2,12 +2,14 @@
 //!
 //! One thread writes (`writer`), a few read (`readers`), one copies the
 //! write-ahead log into the database (`checkpoint`); a cache of recent documents
-//! (`cache`) stands in front, and what it does not hold but the system's memory does is
-//! read on the spot (`points`). The file's format is in `schema`.
+//! (`cache`) and the end of the log (`tail`) stand in front, and what the cache does not
+//! hold but the system's memory does is read on the spot (`points`). The file's format is
+//! in `schema`.
 
 mod apply;
 mod backup;
 mod cache;
+mod changes;
 mod checkpoint;
 mod connection;
 mod directory;
@@ -22,6 +24,7 @@ mod row;
 mod scan;
 mod schema;
 mod shared;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod touched;
@@ -37,10 +40,11 @@ use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan,
+    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan, Scope,
     Status, Store,
 };
 pub use backup::{BackedUp, backup, restore};
+use changes::Span;
 use directory::Directory;
 pub use error::OpenError;
 use points::Points;
@@ -54,6 +58,9 @@ use writer::{Commit, Job};
 pub struct Options {
     /// Memory for recent documents.
     pub cache_bytes: usize,
+    /// Memory for the last entries of the log, while somebody follows it. Whoever is
+    /// further behind reads from the disk.
+    pub tail_bytes: usize,
     /// Threads that read single documents which have to come from the disk.
     pub point_readers: usize,
     /// Threads that read lists and the log.
@@ -67,6 +74,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 64 * 1_024 * 1_024,
+            tail_bytes: 8 * 1_024 * 1_024,
             point_readers: 2,
             scan_readers: 2,
             max_bytes: None,
@@ -215,12 +223,22 @@ impl Store for SqliteStore {
         self.shared.history.version(revision)
     }
 
-    async fn changes(&self, from: Version, limit: usize) -> Result<Changes, ChangesError> {
-        let shared = Arc::clone(&self.shared);
-        let work = move |connection: &_| Ok(read::changes(connection, &shared, from, limit));
-        let changes = self.scans.read(work).await??;
-        self.shared.reached(changes.position.revision).await?;
-        Ok(changes)
+    async fn changes(
+        &self,
+        from: Version,
+        scope: &Scope,
+        limit: usize,
+    ) -> Result<Changes, ChangesError> {
+        let span = Span::new(&self.shared, from, scope, limit)?;
+        if span.is_empty() {
+            return Ok(span.changes(&self.shared, Vec::new(), span.last));
+        }
+        if let Some((entries, end)) = self.shared.tail.read(&span, scope) {
+            return Ok(span.changes(&self.shared, entries, end));
+        }
+        let (shared, scope) = (Arc::clone(&self.shared), scope.clone());
+        let work = move |connection: &_| Ok(span.read(connection, &shared, &scope));
+        self.scans.read(work).await?
     }
 
     async fn commit(

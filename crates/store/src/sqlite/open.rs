@@ -65,7 +65,7 @@ impl SqliteStore {
             history,
             opening.applied,
             opening.horizon,
-            options.cache_bytes,
+            options,
             observer,
         ));
         measure(&shared, &database);

@@ -1,18 +1,14 @@
-//! Reads of single documents and of the log, on a reader's thread.
+//! Reads of single documents and of the collections' names, on a reader's thread.
 
 use std::sync::Arc;
 
 use matchbook_core::name::{CollectionPath, DocumentPath};
-use matchbook_core::tag::{Revision, Version};
+use matchbook_core::tag::Revision;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::row::{COLUMNS, LogRow, columns, corrupt, failed, number, revision};
 use super::shared::Shared;
-use crate::{Changes, ChangesError, Document, ReadError};
-
-/// Bytes of bodies after which a piece of the log ends early: what a reader holds in
-/// memory at once.
-const CHANGES_BYTES: usize = 8 * 1_024 * 1_024;
+use crate::{Document, ReadError};
 
 /// What was read, and a position that holds all of it.
 pub(super) struct Read<T> {
@@ -101,50 +97,6 @@ pub(super) fn collections(
     Ok(Read { found, position })
 }
 
-/// A piece of the log.
-pub(super) fn changes(
-    connection: &Connection,
-    shared: &Shared,
-    from: Version,
-    limit: usize,
-) -> Result<Changes, ChangesError> {
-    const AFTER: &str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM log AS l WHERE l.revision > ?1 ORDER BY l.revision"
-    );
-    let _snapshot = snapshot(connection)?;
-    let last = last(connection)?;
-    if from.revision > last || !shared.history.holds(from) {
-        return Err(ChangesError::OtherHistory);
-    }
-    if from.revision < horizon(connection)? {
-        return Err(ChangesError::Compacted);
-    }
-    let mut after = prepared(connection, AFTER)?;
-    let mut rows = after
-        .query([number(from.revision)])
-        .map_err(|error| failed(&error))?;
-    let mut entries = Vec::new();
-    let mut bytes = 0;
-    let mut more = from.revision < last;
-    while entries.len() < limit && bytes < CHANGES_BYTES {
-        let Some(row) = rows.next().map_err(|error| failed(&error))? else {
-            break;
-        };
-        let row = LogRow::read(row)?;
-        bytes += row.content.map_or(0, |content| content.body.len());
-        more = row.revision < last;
-        entries.push(row.entry(shared)?);
-    }
-    let position = entries.last().map_or(from, |entry| entry.version);
-    Ok(Changes {
-        entries,
-        position,
-        more,
-    })
-}
-
 /// A read transaction that ends when dropped.
 pub(super) fn snapshot(connection: &Connection) -> Result<rusqlite::Transaction<'_>, ReadError> {
     connection
@@ -158,15 +110,6 @@ pub(super) fn last(connection: &Connection) -> Result<Revision, ReadError> {
         row.get::<_, Option<i64>>(0).map_err(|error| failed(&error))
     })?;
     Ok(revision(last.flatten().unwrap_or_default()))
-}
-
-fn horizon(connection: &Connection) -> Result<Revision, ReadError> {
-    let horizon = one(connection, "SELECT horizon FROM state", [], |row| {
-        row.get(0).map_err(|error| failed(&error))
-    })?;
-    horizon
-        .map(revision)
-        .ok_or_else(|| corrupt("the table of the store's state is empty"))
 }
 
 pub(super) fn prepared<'c>(

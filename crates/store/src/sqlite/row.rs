@@ -114,6 +114,13 @@ impl<'a> LogRow<'a> {
         self.id == path.id() && self.collection == path.collection()
     }
 
+    /// Bytes of what its content copies.
+    pub(super) fn bytes(&self) -> usize {
+        self.content.map_or(0, |content| {
+            content.body.len() + content.patch.map_or(0, <[u8]>::len)
+        })
+    }
+
     /// The document that the row made; `None` for a deletion.
     pub(super) fn document(&self, shared: &Shared) -> Option<Document> {
         let content = self.content?;

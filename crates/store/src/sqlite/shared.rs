@@ -7,10 +7,12 @@ use std::time::Duration;
 use matchbook_core::tag::Revision;
 use tokio::sync::watch;
 
+use super::Options;
 use super::cache::DocumentCache;
 use super::history::History;
 use super::row::JSON;
 use super::schema::PAGE_BYTES;
+use super::tail::Tail;
 use super::touched::Touched;
 use crate::{Observer, ReadError};
 
@@ -22,6 +24,7 @@ pub(super) struct Shared {
     pub(super) history: History,
     pub(super) cache: DocumentCache,
     pub(super) touched: Touched,
+    pub(super) tail: Tail,
     pub(super) observer: Arc<dyn Observer>,
     /// Length of the database when it was last looked at.
     pub(super) database_bytes: AtomicU64,
@@ -39,13 +42,14 @@ impl Shared {
         history: History,
         applied: Revision,
         horizon: Revision,
-        cache_bytes: usize,
+        options: Options,
         observer: Arc<dyn Observer>,
     ) -> Self {
         Self {
             history,
-            cache: DocumentCache::new(cache_bytes),
+            cache: DocumentCache::new(options.cache_bytes),
             touched: Touched::new(applied),
+            tail: Tail::new(applied, options.tail_bytes),
             observer,
             database_bytes: AtomicU64::new(0),
             wal_pages: AtomicU64::new(0),

@@ -23,7 +23,7 @@ use super::apply::{Fault, Statements, Verdict};
 use super::checkpoint::WalKeeper;
 use super::shared::Shared;
 use super::trim::{self, Trimmed};
-use crate::{Batch, CommitError, Derived, Document, Effect, OperationId};
+use crate::{Batch, CommitError, Derived, Document, Effect, Entry, OperationId};
 
 /// Commits that wait for the writer. More wait for a place here, which bounds nothing
 /// but the queue: their bodies are in memory already.
@@ -65,15 +65,6 @@ impl Commit {
             .iter()
             .map(|write| write.effect.bytes())
             .sum()
-    }
-}
-
-impl Effect {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Put { body, patch, .. } => body.len() + patch.as_ref().map_or(0, |p| p.len()),
-            Self::Delete => 0,
-        }
     }
 }
 
@@ -226,7 +217,13 @@ impl<'c> Writer<'c> {
         for (commit, verdict) in group.iter().zip(&verdicts) {
             self.remember(&commit.batch, verdict.revisions());
         }
-        if self.last != self.shared.applied() {
+        let before = self.shared.applied();
+        if self.last != before {
+            if self.shared.tail.is_wanted(before) {
+                self.shared.tail.push(self.entries(&group, &verdicts));
+            } else {
+                self.shared.tail.skip_to(self.last);
+            }
             self.shared.publish(self.last);
         }
         let history = &self.shared.history;
@@ -252,6 +249,27 @@ impl<'c> Writer<'c> {
         self.shared
             .touched
             .note(collections.zip(revisions.iter().copied()));
+    }
+
+    /// The group's part of the log, as it is read again.
+    fn entries(&self, group: &[Commit], verdicts: &[Verdict]) -> Vec<Arc<Entry>> {
+        let history = &self.shared.history;
+        let mut entries = Vec::with_capacity(group.len());
+        for (commit, verdict) in group.iter().zip(verdicts) {
+            let batch = &commit.batch;
+            for (write, revision) in batch.writes.iter().zip(verdict.revisions()) {
+                entries.push(Arc::new(Entry {
+                    version: history.version(*revision),
+                    operation: commit.operation,
+                    path: write.path.clone(),
+                    previous: write.expected.map(|expected| history.version(expected)),
+                    modified: batch.at,
+                    principal: batch.principal.clone(),
+                    effect: write.effect.clone(),
+                }));
+            }
+        }
+        entries
     }
 
     fn trim(&mut self, before: Revision) -> Result<Trimmed, CommitError> {

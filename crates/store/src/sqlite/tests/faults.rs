@@ -8,8 +8,9 @@ use matchbook_core::tag::Revision;
 use rusqlite::Connection;
 
 use super::{open, path, put, read, try_read, try_write, wait, write};
+use crate::contract::operation;
 use crate::sqlite::{Options, SqliteStore};
-use crate::{ChangesError, CommitError, OperationId, ReadError, Store, Unobserved};
+use crate::{ChangesError, CommitError, OperationId, ReadError, Scope, Store, Unobserved};
 
 /// Replaces text in the file, as a disk that returns other bits would.
 fn flip(directory: &Path, from: &[u8], to: &[u8]) {
@@ -42,11 +43,14 @@ fn a_flipped_bit_of_a_body_is_never_served() {
     assert!(corrupt(&try_read(&store, "/c/bad").unwrap_err()));
     let version = wait(store.load_version(&path("/c/bad"), bad));
     assert!(corrupt(&version.unwrap_err()));
-    match wait(store.changes(begin, 10)).unwrap_err() {
+    match wait(store.changes(begin, &Scope::All, 10)).unwrap_err() {
         ChangesError::Read(error) => assert!(corrupt(&error)),
         other => panic!("{other}"),
     }
-    assert!(wait(store.changes(bad, 10)).is_ok());
+    assert!(wait(store.changes(bad, &Scope::All, 10)).is_ok());
+    let elsewhere = Scope::Document(path("/c/good"));
+    let piece = wait(store.changes(begin, &elsewhere, 10)).unwrap();
+    assert_eq!((piece.entries.len(), piece.position), (1, bad));
     assert_eq!(read(&store, "/c/good"), Some("a good body".into()));
     let again = write(&store, "/c/bad", Some(bad), "written anew");
     assert_eq!(read(&store, "/c/bad"), Some("written anew".into()));
@@ -171,7 +175,7 @@ fn a_write_that_fails_takes_no_other_of_its_group_with_it() {
         "/c/3",
     ];
     let outcomes = wait(async {
-        let commits = names.map(|name| store.commit(OperationId(1), put(name, None, "x")));
+        let commits = names.map(|name| store.commit(operation(), put(name, None, "x")));
         let [a, b, c, d, e, f] = commits;
         let (a, b, c, d, e, f) = tokio::join!(a, b, c, d, e, f);
         [a, b, c, d, e, f]

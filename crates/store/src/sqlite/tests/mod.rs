@@ -10,15 +10,17 @@ use matchbook_core::tag::{Revision, Version};
 use tempfile::TempDir;
 
 use super::{OpenError, Options, SqliteStore};
-use crate::contract::Engine;
-use crate::{Batch, CommitError, Effect, OperationId, ReadError, Store, Unobserved, Write};
+use crate::contract::{Engine, operation};
+use crate::{Batch, CommitError, Effect, ReadError, Store, Unobserved, Write};
 
+mod changes;
 mod faults;
 mod files;
 
-/// The engine with a cache of this many bytes.
+/// The engine with so many bytes of memory.
 struct Sqlite {
     cache_bytes: usize,
+    tail_bytes: usize,
 }
 
 impl Engine for Sqlite {
@@ -32,6 +34,7 @@ impl Engine for Sqlite {
     fn open(&self, place: &TempDir) -> SqliteStore {
         let options = Options {
             cache_bytes: self.cache_bytes,
+            tail_bytes: self.tail_bytes,
             ..Options::default()
         };
         SqliteStore::open(place.path(), options, Arc::new(Unobserved)).unwrap()
@@ -53,14 +56,17 @@ fn copy_directory(from: &Path, to: &Path) {
 
 mod with_a_cache {
     crate::contract_suite!(super::Sqlite {
-        cache_bytes: 4 * 1_024 * 1_024
+        cache_bytes: 4 * 1_024 * 1_024,
+        tail_bytes: 1_024 * 1_024,
     });
 }
 
-/// So small a cache that it holds next to nothing: reads come from the disk.
+/// So small a cache, and so short an end of the log, that they hold next to nothing:
+/// reads come from the disk.
 mod nearly_without_a_cache {
     crate::contract_suite!(super::Sqlite {
-        cache_bytes: 16 * 1_024
+        cache_bytes: 16 * 1_024,
+        tail_bytes: 2_000,
     });
 }
 
@@ -103,7 +109,7 @@ fn try_write(
     expected: Option<Version>,
     body: &str,
 ) -> Result<Version, CommitError> {
-    let versions = wait(store.commit(OperationId(1), put(name, expected, body)))?;
+    let versions = wait(store.commit(operation(), put(name, expected, body)))?;
     Ok(versions[0])
 }
 
