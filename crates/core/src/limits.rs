@@ -41,6 +41,13 @@ pub const PAGE_DEFAULT: usize = 100;
 /// Most items on a page of a list (contract §6).
 pub const PAGE_MAX: usize = 1_000;
 
+/// Changes on a page when the request does not say (contract §7).
+pub const CHANGES_DEFAULT: usize = 1_000;
+
+/// Most changes on a page (contract §7): more than a list's items, because a change is
+/// mostly a patch, and who catches up has many of them before it.
+pub const CHANGES_MAX: usize = 10_000;
+
 /// Most filter conditions, sort keys or projected fields in one query: each is
 /// evaluated for each row that is examined.
 pub const QUERY_TERMS: usize = 32;

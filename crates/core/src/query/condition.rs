@@ -160,7 +160,8 @@ impl Condition {
             Some(pointer) => pointed(pointer, name)?,
             None => dotted(field, name)?,
         };
-        let spelling = format!("{field}:{operator}={value}");
+        let pointer = field.to_string();
+        let spelling = format!("{operator} {} {pointer}={value}", pointer.len());
         Ok(Self {
             field,
             test,
@@ -188,7 +189,8 @@ impl Condition {
         &self.test
     }
 
-    /// The filter in one way of writing: pointer, operator, value.
+    /// The filter in one way of writing: operator, length of the pointer, pointer, value.
+    /// No other filter is written so, whatever characters are in it.
     pub(super) fn spelling(&self) -> &str {
         &self.spelling
     }

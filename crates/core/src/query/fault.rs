@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::condition::OPERATORS;
-use crate::limits::{PAGE_MAX, QUERY_TERMS};
+use crate::limits::QUERY_TERMS;
 
 /// Why a query was refused. Its display names the parameter and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub enum QueryFault {
     UnknownControl {
         /// It.
         name: String,
+        /// The controls that mean something here.
+        known: &'static str,
+    },
+    /// A control of a feed in a list, or the other way round.
+    Misplaced {
+        /// Its name.
+        name: &'static str,
+        /// Why it has no meaning here, said of it.
+        reason: &'static str,
     },
     /// A control that may occur once occurs again.
     Repeated {
@@ -44,8 +53,11 @@ pub enum QueryFault {
         /// What it can have.
         expected: &'static str,
     },
-    /// More than [`PAGE_MAX`] items, or none.
-    Limit,
+    /// A page of more than may be on one, or of nothing.
+    Limit {
+        /// How much may be on one.
+        max: usize,
+    },
     /// More than [`QUERY_TERMS`].
     TooMany {
         /// Of what.
@@ -75,10 +87,11 @@ impl fmt::Display for QueryFault {
                 f,
                 "the query parameter '{parameter}' is not percent-encoded UTF-8; '%' must be followed by two hexadecimal digits"
             ),
-            Self::UnknownControl { name } => write!(
+            Self::UnknownControl { name, known } => write!(
                 f,
-                "unknown query parameter '{name}'; known are _where./json/pointer, _sort, _limit, _after, _fields and _count (for a field of that name, send _where./{name}=…)"
+                "unknown query parameter '{name}'; known are {known} (for a field of that name, send _where./{name}=…)"
             ),
+            Self::Misplaced { name, reason } => write!(f, "'{name}' {reason}"),
             Self::Repeated { name } => write!(f, "'{name}' occurs more than once; send it once"),
             Self::UnknownOperator {
                 parameter,
@@ -93,7 +106,7 @@ impl fmt::Display for QueryFault {
                 parameter,
                 expected,
             } => write!(f, "the value of '{parameter}' must be {expected}"),
-            Self::Limit => write!(f, "the value of '_limit' must be 1 to {PAGE_MAX}"),
+            Self::Limit { max } => write!(f, "the value of '_limit' must be 1 to {max}"),
             Self::TooMany { terms } => write!(f, "a query has at most {QUERY_TERMS} {terms}"),
             Self::Token => f.write_str(
                 "the value of '_after' is not a page token; follow 'next' as it was given, or leave it out to begin anew",

@@ -22,6 +22,23 @@ pub(super) fn pairs(raw_query: &str) -> impl Iterator<Item = &str> {
     raw_query.split('&').filter(|pair| !pair.is_empty())
 }
 
+/// The same parameters as they were sent, with this value for the one of this name,
+/// which comes last. Neither needs percent-encoding.
+pub(super) fn with(raw_query: &str, name: &str, value: &str) -> String {
+    let mut query = String::new();
+    for pair in pairs(raw_query).filter(|pair| !is_named(pair, name)) {
+        query.push_str(pair);
+        query.push('&');
+    }
+    query + name + "=" + value
+}
+
+/// Whether a parameter, as it was sent, has this name.
+pub(super) fn is_named(pair: &str, name: &str) -> bool {
+    let encoded = pair.split_once('=').map_or(pair, |(name, _)| name);
+    decode(encoded).is_some_and(|decoded| decoded == name)
+}
+
 /// The text that a name or value stands for.
 pub(super) fn decode(encoded: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(encoded.len());

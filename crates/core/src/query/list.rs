@@ -1,13 +1,11 @@
 //! The query of a list (contract §6).
 
 use super::Query;
-use super::condition::{Condition, dotted};
-use super::fault::{QueryFault, shown};
+use super::controls::{Controls, boolean};
+use super::fault::QueryFault;
 use super::form;
 use super::place::{Fingerprint, Place};
-use super::projection::Projection;
-use super::sort::SortKey;
-use crate::limits::{PAGE_DEFAULT, PAGE_MAX, QUERY_TERMS};
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 
 /// What a request for a list asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +21,10 @@ pub struct ListQuery {
     after: Option<(Place, Fingerprint)>,
 }
 
-/// The controls that may occur once, as they were sent.
-#[derive(Default)]
-struct Controls {
-    sort: Option<String>,
-    limit: Option<String>,
-    after: Option<String>,
-    fields: Option<String>,
-    count: Option<String>,
-}
+/// What a list is asked for with.
+const KNOWN: &str = "_where./json/pointer, _sort, _limit, _after, _fields and _count";
+
+const OF_FEEDS: &str = "asks for the changes of a collection or of a document, not for a list";
 
 impl ListQuery {
     /// Reads the query component of a request target, still percent-encoded.
@@ -48,22 +41,15 @@ impl ListQuery {
     /// # Ok::<(), matchbook_core::query::QueryFault>(())
     /// ```
     pub fn parse(raw_query: Option<&str>) -> Result<Self, QueryFault> {
-        let mut filter = Vec::new();
-        let mut controls = Controls::default();
-        for parameter in form::parameters(raw_query.unwrap_or_default()) {
-            let (name, value) = parameter?;
-            if name.starts_with('_') && !name.starts_with("_where.") {
-                controls.take(&name, value)?;
-            } else {
-                filter.push(Condition::parse(&name, &value)?);
-                at_most_terms(filter.len(), "filters")?;
-            }
-        }
-        let fields = controls.fields.as_deref().map(fields).transpose()?;
+        let (filter, controls) = Controls::read(raw_query, KNOWN)?;
+        Controls::refuse([
+            (&controls.since, "_since", OF_FEEDS),
+            (&controls.snapshot, "_snapshot", OF_FEEDS),
+        ])?;
         Ok(Self {
             is_paged: controls.limit.is_some() || controls.after.is_some(),
-            limit: controls.limit.as_deref().map_or(Ok(PAGE_DEFAULT), limit)?,
-            count: controls.count.as_deref().map_or(Ok(false), boolean)?,
+            limit: controls.limit(PAGE_DEFAULT, PAGE_MAX)?,
+            count: boolean("_count", controls.count.as_deref())?,
             after: controls
                 .after
                 .as_deref()
@@ -71,8 +57,8 @@ impl ListQuery {
                 .transpose()?,
             query: Query {
                 filter,
-                sort: controls.sort.as_deref().map_or(Ok(Vec::new()), sort)?,
-                fields,
+                sort: controls.sort()?,
+                fields: controls.fields()?,
             },
         })
     }
@@ -97,70 +83,13 @@ impl ListQuery {
 /// this token as `_after`.
 #[must_use]
 pub fn next_query(raw_query: Option<&str>, token: &str) -> String {
-    let mut next = String::new();
-    for pair in form::pairs(raw_query.unwrap_or_default()) {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        if form::decode(name).is_none_or(|name| name != "_after") {
-            next.push_str(pair);
-            next.push('&');
-        }
-    }
-    next + "_after=" + token
-}
-
-impl Controls {
-    fn take(&mut self, name: &str, value: String) -> Result<(), QueryFault> {
-        let (place, name) = match name {
-            "_sort" => (&mut self.sort, "_sort"),
-            "_limit" => (&mut self.limit, "_limit"),
-            "_after" => (&mut self.after, "_after"),
-            "_fields" => (&mut self.fields, "_fields"),
-            "_count" => (&mut self.count, "_count"),
-            _ => return Err(QueryFault::UnknownControl { name: shown(name) }),
-        };
-        match place.replace(value) {
-            Some(_) => Err(QueryFault::Repeated { name }),
-            None => Ok(()),
-        }
-    }
-}
-
-fn sort(value: &str) -> Result<Vec<SortKey>, QueryFault> {
-    at_most_terms(value.split(',').count(), "fields in '_sort'")?;
-    value.split(',').map(SortKey::parse).collect()
-}
-
-fn fields(value: &str) -> Result<Projection, QueryFault> {
-    at_most_terms(value.split(',').count(), "fields in '_fields'")?;
-    let fields = value.split(',').map(|field| dotted(field, "_fields"));
-    Ok(Projection::new(&fields.collect::<Result<Vec<_>, _>>()?))
-}
-
-fn limit(value: &str) -> Result<usize, QueryFault> {
-    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-    let limit = value.parse().ok().filter(|_| digits);
-    limit
-        .filter(|limit| (1..=PAGE_MAX).contains(limit))
-        .ok_or(QueryFault::Limit)
-}
-
-fn boolean(value: &str) -> Result<bool, QueryFault> {
-    value.parse().map_err(|_| QueryFault::Value {
-        parameter: "_count".to_owned(),
-        expected: "true or false",
-    })
-}
-
-fn at_most_terms(count: usize, terms: &'static str) -> Result<(), QueryFault> {
-    if count > QUERY_TERMS {
-        return Err(QueryFault::TooMany { terms });
-    }
-    Ok(())
+    form::with(raw_query.unwrap_or_default(), "_after", token)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::QUERY_TERMS;
 
     fn fault(raw_query: &str) -> String {
         ListQuery::parse(Some(raw_query)).unwrap_err().to_string()
@@ -196,6 +125,8 @@ mod tests {
                 "_sorted=a",
                 "'_sorted'; known are _where./json/pointer, _sort, _limit, _after",
             ),
+            ("_since=k3v4q2ab-17", "'_since' asks for the changes"),
+            ("_snapshot=true", "'_snapshot' asks for the changes"),
             ("_where=a", "'_where'"),
             ("_=a", "'_'"),
             ("_limit=1&_limit=1", "'_limit' occurs more than once"),

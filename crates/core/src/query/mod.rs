@@ -1,6 +1,6 @@
 //! The query language of lists and feeds (contract §6): filters, order, pages.
 //!
-//! [`ListQuery`] is what a request asks for. Its [`Query`] is what an engine evaluates:
+//! [`ListQuery`] and [`FeedQuery`] are what a request asks for. Their [`Query`] is what an engine evaluates:
 //! [`Condition::matches`] filters, and [`Query::order_key`] with the id as the last
 //! resort orders. All of it is pure, so that a live query decides as a list does.
 //!
@@ -9,9 +9,12 @@
 //! after the pair of the last [`Place`].
 
 mod condition;
+mod controls;
 mod fault;
+mod feed;
 mod form;
 mod list;
+mod live;
 mod operand;
 mod place;
 mod projection;
@@ -19,7 +22,9 @@ mod sort;
 
 pub use condition::{Comparison, Condition, OPERATORS, Test};
 pub use fault::QueryFault;
+pub use feed::{FeedQuery, is_feed, next_changes_query};
 pub use list::{ListQuery, next_query};
+pub use live::LiveQuery;
 pub use operand::{Bound, Values};
 pub use place::{Fingerprint, Place};
 pub use projection::Projection;

@@ -53,6 +53,22 @@ impl Projection {
         shown
     }
 
+    /// The fields as JSON Pointers, in order. Projections that show the same have the
+    /// same ones.
+    pub(super) fn pointers(&self) -> Vec<String> {
+        let mut pointers = Vec::new();
+        for (token, below) in &self.below {
+            let token = token.replace('~', "~0").replace('/', "~1");
+            if below.below.is_empty() {
+                pointers.push(format!("/{token}"));
+            }
+            let deeper = below.pointers();
+            pointers.extend(deeper.iter().map(|pointer| format!("/{token}{pointer}")));
+        }
+        pointers.sort_unstable();
+        pointers
+    }
+
     /// Appends what is selected in a container; false, and nothing, if that is nothing.
     fn write(&self, raw: &str, shown: &mut String) -> bool {
         let start = shown.len();
