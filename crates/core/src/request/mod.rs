@@ -25,10 +25,13 @@ use crate::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use crate::name::{NameFault, Target};
 use crate::precondition::Preconditions;
 use crate::problem::{Kind, Problem};
-use crate::query::{ListQuery, Place, Query};
+use crate::query::{FeedQuery, ListQuery, Place, Query, is_feed};
 
-pub use form::{ListForm, PatchForm};
+pub use form::{FeedForm, ListForm, PatchForm};
 pub use method::Method;
+
+/// The name below `/_/` of the changes of all documents.
+pub const CHANGES: &str = "changes";
 
 /// The facts.
 #[derive(Clone, Debug)]
@@ -43,6 +46,11 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The query of a list, and the place where its page begins.
     pub list: Option<(ListQuery, Option<Place>)>,
+    /// What a request for changes asks for, and `None` where the document, or the list,
+    /// itself is asked for.
+    pub feed: Option<Box<FeedQuery>>,
+    /// `Last-Event-ID`, as it was sent; what is wrong with it is told in the stream.
+    pub last_event_id: Option<&'a [u8]>,
     /// The host that the client believes it talks to.
     pub host: Option<Host<'a>>,
     /// Who made the browser send it.
@@ -104,6 +112,8 @@ impl<'a> Request<'a> {
             moved: None,
             query: head.uri.query(),
             list: None,
+            feed: None,
+            last_event_id: None,
             host: None,
             origin: None,
             fetch_site: None,
@@ -152,29 +162,82 @@ impl<'a> Request<'a> {
     }
 
     fn read_query(&mut self, target: &Target) -> Result<(), String> {
-        let lists = matches!(target, Target::Collection(_) | Target::Root)
-            && matches!(self.method, Method::Get | Method::Head);
-        if lists {
-            let list = ListQuery::parse(self.query).map_err(|fault| fault.to_string())?;
-            if *target == Target::Root && list.query != Query::default() {
-                return Err("the list of collections takes only _limit and _after".to_owned());
+        match self.method {
+            Method::Get | Method::Head if self.is_feed(target) => self.read_feed(),
+            Method::Get | Method::Head
+                if matches!(target, Target::Collection(_) | Target::Root) =>
+            {
+                self.read_list(target)
             }
-            if list.is_paged && self.list_form() == Some(ListForm::NdJson) {
+            // A browser asks about the very target of the request that it is to allow.
+            Method::Options if FeedQuery::parse(self.query).is_ok() && self.is_feed(target) => {
+                Ok(())
+            }
+            Method::Options if matches!(target, Target::Collection(_)) => {
+                let list = ListQuery::parse(self.query);
+                list.map(drop).map_err(|fault| fault.to_string())
+            }
+            _ => self.no_query(target),
+        }
+    }
+
+    fn read_list(&mut self, target: &Target) -> Result<(), String> {
+        let list = ListQuery::parse(self.query).map_err(|fault| fault.to_string())?;
+        if *target == Target::Root && list.query != Query::default() {
+            return Err("the list of collections takes only _limit and _after".to_owned());
+        }
+        if list.is_paged && self.list_form() == Some(ListForm::NdJson) {
+            return Err(
+                "application/x-ndjson is the whole collection: leave _limit and _after out, or ask for application/json"
+                    .to_owned(),
+            );
+        }
+        let after = list
+            .resolve_after(None)
+            .map_err(|fault| fault.to_string())?;
+        self.list = Some((list, after));
+        Ok(())
+    }
+
+    fn no_query(&self, target: &Target) -> Result<(), String> {
+        match self.query.filter(|query| !query.is_empty()) {
+            Some(query) if !matches!(target, Target::Moved(_)) => {
+                let name = query.split(['=', '&']).next().unwrap_or_default();
+                Err(format!("the parameter '{name}' is not known here"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether changes are asked for (contract §7): by the media type or by the query;
+    /// of `/_/changes`, always.
+    fn is_feed(&self, target: &Target) -> bool {
+        match target {
+            Target::Reserved(name) => name == CHANGES,
+            Target::Document(_) | Target::Collection(_) => {
+                is_feed(self.query) || self.feed_form() == Some(FeedForm::EventStream)
+            }
+            Target::Root | Target::Moved(_) => false,
+        }
+    }
+
+    fn read_feed(&mut self) -> Result<(), String> {
+        let feed = FeedQuery::parse(self.query).map_err(|fault| fault.to_string())?;
+        match self.feed_form() {
+            Some(FeedForm::Json | FeedForm::NdJson) if feed.snapshot => {
                 return Err(
-                    "application/x-ndjson is the whole collection: leave _limit and _after out, or ask for application/json"
+                    "'_snapshot' is for Accept: text/event-stream: GET the collection, and then the changes since its cursor"
                         .to_owned(),
                 );
             }
-            let after = list
-                .resolve_after(None)
-                .map_err(|fault| fault.to_string())?;
-            self.list = Some((list, after));
-        } else if let Some(query) = self.query.filter(|query| !query.is_empty())
-            && !matches!(target, Target::Moved(_))
-        {
-            let name = query.split(['=', '&']).next().unwrap_or_default();
-            return Err(format!("the parameter '{name}' is not known here"));
+            Some(FeedForm::EventStream | FeedForm::NdJson) if feed.is_paged => {
+                return Err(
+                    "'_limit' is for pages: leave it out, or ask for application/json".to_owned(),
+                );
+            }
+            _ => {}
         }
+        self.feed = Some(Box::new(feed));
         Ok(())
     }
 
@@ -210,6 +273,7 @@ impl<'a> Request<'a> {
                         lines().any(|line| line.eq_ignore_ascii_case(b"100-continue"));
                 }
                 "prefer" => self.prefer = Prefer::parse(lines()),
+                "last-event-id" => self.last_event_id = lines().next(),
                 _ => {}
             }
         }
@@ -297,6 +361,19 @@ impl<'a> Request<'a> {
             None => Some(ListForm::Json),
             Some(accept) => {
                 let best = accept.best_of(&FORMS.map(ListForm::media_type))?;
+                FORMS.get(best).copied()
+            }
+        }
+    }
+
+    /// How to write a feed; `None`: no form is acceptable.
+    #[must_use]
+    pub fn feed_form(&self) -> Option<FeedForm> {
+        const FORMS: [FeedForm; 3] = [FeedForm::Json, FeedForm::NdJson, FeedForm::EventStream];
+        match &self.accept {
+            None => Some(FeedForm::Json),
+            Some(accept) => {
+                let best = accept.best_of(&FORMS.map(FeedForm::media_type))?;
                 FORMS.get(best).copied()
             }
         }
