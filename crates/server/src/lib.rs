@@ -16,6 +16,7 @@ mod content;
 mod cors;
 mod create;
 mod document;
+mod feed;
 mod list;
 mod pages;
 mod rebase;
