@@ -9,6 +9,7 @@ pub mod app;
 pub mod config;
 pub mod connection;
 pub mod metrics;
+pub mod retention;
 
 mod answer;
 mod body;
