@@ -90,7 +90,7 @@ impl HttpBody for Body {
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
             Self::Events(events) => events.poll_next(context).map(|blocks| {
-                blocks.map(|bytes| bytes.map(|bytes| Frame::data(Piece::Bytes(bytes))))
+                blocks.map(|blocks| Ok(Frame::data(Piece::Bytes(blocks.into_content()))))
             }),
             Self::Stream(pieces) => pieces.poll_recv(context).map(|piece| {
                 piece.map(|bytes| bytes.map(|bytes| Frame::data(Piece::Bytes(bytes))))

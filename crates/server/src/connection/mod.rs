@@ -1,6 +1,7 @@
 //! Connections: accepting, TLS, which HTTP, time limits, and an orderly end.
 
 mod framing;
+mod handover;
 mod refusal;
 mod state;
 mod stream;
@@ -8,17 +9,20 @@ mod tls;
 pub(crate) mod workers;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use matchbook_core::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use matchbook_store::Store;
@@ -37,6 +41,7 @@ use crate::body::{Body, Piece};
 use crate::content::Content;
 use crate::feed;
 use framing::Doubt;
+use handover::Handover;
 
 /// Longest time for a TLS handshake, and for the bytes that tell HTTP/1.1 from HTTP/2.
 const OPENING: Duration = Duration::from_secs(state::HEAD_SECS as u64);
@@ -249,12 +254,12 @@ async fn converse<S: Store>(
         }
     };
     let stream = WatchedStream::new(transport, prefix, state.clone(), !is_http_2);
-    let result = if is_http_2 {
-        speak_http_2(app, stream, peer, state).await
+    if is_http_2 {
+        let spoken = speak_http_2(app, stream, peer, state).await;
+        spoken.map_err(io::Error::other)
     } else {
         speak_http_1(app, stream, peer, state).await
-    };
-    result.map_err(io::Error::other)
+    }
 }
 
 /// Reads as far as needed to tell HTTP/2 with prior knowledge from HTTP/1.1.
@@ -270,11 +275,12 @@ async fn read_preface(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// What answers the requests of a connection, whichever HTTP it speaks. Under HTTP/2
-/// there is never a doubt.
+/// there is never a doubt, and event streams stay among the others.
 fn requests<S: Store>(
     app: Arc<App<S>>,
     peer: Peer,
     state: &Arc<ConnectionState>,
+    handover: Option<Arc<Handover>>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<OpenBody>,
@@ -285,8 +291,19 @@ fn requests<S: Store>(
     service_fn(move |request: Request<Incoming>| {
         let (doubt, open) = Open::begin(&state);
         let (parts, incoming) = request.into_parts();
-        app.clone()
-            .answer(parts, Content::Unread(incoming), peer, doubt, open)
+        let handover = handover
+            .clone()
+            .filter(|_| parts.version == Version::HTTP_11);
+        let answer = app
+            .clone()
+            .answer(parts, Content::Unread(incoming), peer, doubt, open);
+        async move {
+            let answer = answer.await?;
+            Ok(match handover {
+                Some(handover) if answer.body().is_events() => handover.take(answer).await,
+                _ => answer,
+            })
+        }
     })
 }
 
@@ -295,20 +312,42 @@ async fn speak_http_1<S: Store>(
     stream: WatchedStream,
     peer: Peer,
     state: Arc<ConnectionState>,
-) -> hyper::Result<()> {
-    let connection = http1::Builder::new()
+) -> io::Result<()> {
+    let handover = Arc::new(Handover::default());
+    let requests = requests(app, peer, &state, Some(Arc::clone(&handover)));
+    let mut connection = http1::Builder::new()
         // A client that sends no more may still wait for its answer.
         .half_close(true)
         .max_buf_size(HTTP_1_BUFFER)
         .max_headers(HTTP_1_FIELDS)
-        .serve_connection(TokioIo::new(stream), requests(app, peer, &state));
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => return result,
-        () = state.finish.notified() => connection.as_mut().graceful_shutdown(),
+        .serve_connection(TokioIo::new(stream), requests);
+    let mut finish = Some(Box::pin(state.finish.notified()));
+    let ended = poll_fn(|context| {
+        loop {
+            if let Poll::Ready(ended) = Pin::new(&mut connection).poll(context) {
+                return Poll::Ready(Some(ended));
+            }
+            // hyper has written and flushed what it had, unless the client is slow.
+            if handover.is_due() && !state.is_stalled() {
+                return Poll::Ready(None);
+            }
+            let told = finish.as_mut().map(|finish| finish.as_mut().poll(context));
+            if told != Some(Poll::Ready(())) {
+                return Poll::Pending;
+            }
+            finish = None;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+    });
+    if let Some(ended) = ended.await {
+        return ended.map_err(io::Error::other);
     }
-    connection.await
+    drop(finish);
+    let mut stream = connection.into_parts().io.into_inner();
+    match handover.answer() {
+        Some(answer) => handover::write(&mut stream, answer).await,
+        None => Ok(()),
+    }
 }
 
 async fn speak_http_2<S: Store>(
@@ -322,7 +361,7 @@ async fn speak_http_2<S: Store>(
         .max_concurrent_streams(HTTP_2_STREAMS)
         .max_header_list_size(u32::try_from(HTTP_1_BUFFER).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP_2_PING)
-        .serve_connection(TokioIo::new(stream), requests(app, peer, &state));
+        .serve_connection(TokioIo::new(stream), requests(app, peer, &state, None));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         biased;
@@ -445,6 +484,13 @@ pub(crate) struct OpenBody {
     pub(crate) body: Body,
     #[allow(dead_code, reason = "held for as long as the answer is written")]
     pub(crate) open: Open,
+}
+
+impl OpenBody {
+    /// Whether it is an event stream.
+    fn is_events(&self) -> bool {
+        matches!(self.body, Body::Events(_))
+    }
 }
 
 impl hyper::body::Body for OpenBody {

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use matchbook_core::feed::{Cursor, EndReason, Event, ResetReason, SnapshotPlace};
 use matchbook_core::query::FeedQuery;
 use matchbook_core::tag::Version;
 use matchbook_store::{ChangesError, ReadError, Scope, Store};
 use tokio::sync::mpsc;
 
+use super::blocks::Blocks;
 use super::channel::Subscription;
 use super::snapshot;
 use super::spec::Spec;
@@ -80,7 +80,7 @@ pub(super) fn start<S: Store>(app: &Arc<App<S>>, spec: Arc<Spec>, start: Start) 
         if subscription.attach(position) {
             let mut text = String::new();
             Event::Synced.block_into(&mut text, &Cursor::from(position), Some(RETRY_MS));
-            return EventStream::even(Bytes::from(text), subscription);
+            return EventStream::even(Blocks::new(&text), subscription);
         }
     }
     let (messages, receiver) = mpsc::channel(PIECES_AHEAD);
@@ -210,7 +210,7 @@ impl<S: Store> Reader<S> {
             return Ok(());
         }
         self.has_blocks = false;
-        let blocks = Bytes::from(std::mem::take(&mut self.text));
+        let blocks = Blocks::new(&std::mem::take(&mut self.text));
         let sent = self.messages.send(Message::Blocks(blocks)).await;
         sent.map_err(|_| Stop::Gone)
     }
@@ -269,7 +269,7 @@ impl<S: Store> Reader<S> {
     async fn end(mut self, reason: EndReason) {
         let position = self.position;
         Event::End(reason).block_into(&mut self.text, &position, Some(spread(RETRY_MS)));
-        let blocks = Bytes::from(std::mem::take(&mut self.text));
+        let blocks = Blocks::new(&std::mem::take(&mut self.text));
         let _ = self.messages.send(Message::End(blocks)).await;
     }
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use matchbook_core::feed::{Cursor, EndReason, Event};
 use matchbook_core::tag::{Revision, Version};
 
+use super::blocks::Blocks;
 use super::hub::Hub;
 use super::spec::Spec;
 use crate::connection::workers;
@@ -54,14 +54,14 @@ struct Ring {
     last_frame: Instant,
     /// The position that was told last, and when.
     bookmark: (Version, Instant),
-    end: Option<Bytes>,
+    end: Option<Blocks>,
 }
 
 #[derive(Clone)]
 struct Frame {
     /// The position with it, for changes; a reader that is there already skips it.
     position: Option<Version>,
-    bytes: Bytes,
+    blocks: Blocks,
     made: Instant,
 }
 
@@ -78,12 +78,12 @@ pub(crate) struct Subscription {
 /// What a reader gets.
 pub(super) enum Taken {
     Frame {
-        blocks: Bytes,
+        blocks: Blocks,
         /// Whether it tells of changes, and not only that the line is alive.
         is_changes: bool,
     },
     /// The last one.
-    End(Bytes),
+    End(Blocks),
     /// It was too slow: what comes next is no longer here.
     Lost,
 }
@@ -109,9 +109,9 @@ impl Channel {
     }
 
     /// Adds the changes of a batch.
-    pub(super) fn push(&self, text: String, position: Version) {
+    pub(super) fn push(&self, blocks: Blocks, position: Version) {
         let mut ring = self.ring();
-        ring.push(Bytes::from(text), Some(position));
+        ring.push(blocks, Some(position));
         ring.bookmark = (position, Instant::now());
     }
 
@@ -131,7 +131,7 @@ impl Channel {
         };
         let mut text = String::new();
         event.block_into(&mut text, &Cursor::from(position), None);
-        ring.push(Bytes::from(text), None);
+        ring.push(Blocks::new(&text), None);
         true
     }
 
@@ -141,7 +141,7 @@ impl Channel {
         let mut ring = self.ring();
         let told = Cursor::from(ring.bookmark.0);
         Event::End(reason).block_into(&mut text, &told, Some(retry_ms));
-        ring.end = Some(Bytes::from(text));
+        ring.end = Some(Blocks::new(&text));
         ring.round += 1;
     }
 
@@ -167,12 +167,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Ring {
-    fn push(&mut self, bytes: Bytes, position: Option<Version>) {
+    fn push(&mut self, blocks: Blocks, position: Option<Version>) {
         let made = Instant::now();
-        self.bytes += bytes.len();
+        self.bytes += blocks.len();
         self.frames.push_back(Frame {
             position,
-            bytes,
+            blocks,
             made,
         });
         self.last_frame = made;
@@ -192,7 +192,7 @@ impl Ring {
 
     fn drop_first(&mut self) {
         if let Some(frame) = self.frames.pop_front() {
-            self.bytes -= frame.bytes.len();
+            self.bytes -= frame.blocks.len();
             self.first += 1;
             self.begin = frame
                 .position
@@ -227,10 +227,10 @@ impl Subscription {
     }
 
     /// What a reader is told that was [lost](Taken::Lost).
-    pub(super) fn too_slow(&self) -> Bytes {
+    pub(super) fn too_slow(&self) -> Blocks {
         let mut text = String::new();
         Event::End(EndReason::Slow).block_into(&mut text, &Cursor::from(self.seen), None);
-        Bytes::from(text)
+        Blocks::new(&text)
     }
 
     /// What comes next.
@@ -250,14 +250,14 @@ impl Subscription {
                 position => {
                     self.seen = position.unwrap_or(self.seen);
                     return Poll::Ready(Taken::Frame {
-                        blocks: frame.bytes.clone(),
+                        blocks: frame.blocks.clone(),
                         is_changes: position.is_some(),
                     });
                 }
             }
         }
-        if let Some(bytes) = &ring.end {
-            return Poll::Ready(Taken::End(bytes.clone()));
+        if let Some(blocks) = &ring.end {
+            return Poll::Ready(Taken::End(blocks.clone()));
         }
         // Once a round: hyper asks again whenever anything happens on the connection.
         if self.round != Some(ring.round)

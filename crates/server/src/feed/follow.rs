@@ -10,6 +10,7 @@ use matchbook_core::tag::{Revision, Version};
 use matchbook_store::{ChangesError, Scope, Store};
 use tokio::sync::watch;
 
+use super::blocks::Blocks;
 use super::channel::Channel;
 use super::hub::Told;
 use super::writes::{Known, Place, blocks_into, write};
@@ -124,7 +125,7 @@ async fn tell<S: Store>(
         let writes = writes.iter().filter_map(|index| known.get(*index));
         let mut text = String::new();
         if blocks_into(&mut text, writes, &channel.spec.query, place) > 0 {
-            channel.push(text, end);
+            channel.push(Blocks::new(&text), end);
             app.hub.announce(&channel);
         }
     }

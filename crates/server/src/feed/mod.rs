@@ -7,6 +7,7 @@
 
 mod audience;
 mod behind;
+mod blocks;
 mod channel;
 mod follow;
 mod hub;

@@ -1,19 +1,18 @@
 //! The content of an event stream.
 
-use std::io;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::blocks::Blocks;
 use super::channel::{Subscription, Taken};
 
 /// What comes out of a reader that is behind.
 pub(super) enum Message {
     /// The next blocks.
-    Blocks(Bytes),
+    Blocks(Blocks),
     /// The last blocks.
-    End(Bytes),
+    End(Blocks),
     /// It has come to the end of the log.
     Even(Subscription),
 }
@@ -25,7 +24,7 @@ enum State {
     /// It is behind, and a task of its own reads for it.
     Behind(mpsc::Receiver<Message>),
     /// It takes what the follower tells, after these blocks.
-    Even(Option<Bytes>, Subscription),
+    Even(Option<Blocks>, Subscription),
     Ended,
 }
 
@@ -40,7 +39,7 @@ impl EventStream {
         Self(State::Behind(messages))
     }
 
-    pub(super) fn even(first: Bytes, subscription: Subscription) -> Self {
+    pub(super) fn even(first: Blocks, subscription: Subscription) -> Self {
         Self(State::Even(Some(first), subscription))
     }
 
@@ -50,36 +49,33 @@ impl EventStream {
     }
 
     /// The next blocks; `None` at the end.
-    pub(crate) fn poll_next(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Bytes>>> {
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Blocks>> {
         loop {
             match &mut self.0 {
                 State::Ended => return Poll::Ready(None),
                 State::Behind(messages) => match std::task::ready!(messages.poll_recv(context)) {
-                    Some(Message::Blocks(blocks)) => return Poll::Ready(Some(Ok(blocks))),
+                    Some(Message::Blocks(blocks)) => return Poll::Ready(Some(blocks)),
                     Some(Message::End(blocks)) => {
                         self.0 = State::Ended;
-                        return Poll::Ready(Some(Ok(blocks)));
+                        return Poll::Ready(Some(blocks));
                     }
                     Some(Message::Even(subscription)) => self.0 = State::Even(None, subscription),
                     None => self.0 = State::Ended,
                 },
                 State::Even(first, subscription) => {
                     if let Some(first) = first.take() {
-                        return Poll::Ready(Some(Ok(first)));
+                        return Poll::Ready(Some(first));
                     }
                     match std::task::ready!(subscription.poll_take(context)) {
-                        Taken::Frame { blocks, .. } => return Poll::Ready(Some(Ok(blocks))),
+                        Taken::Frame { blocks, .. } => return Poll::Ready(Some(blocks)),
                         Taken::End(blocks) => {
                             self.0 = State::Ended;
-                            return Poll::Ready(Some(Ok(blocks)));
+                            return Poll::Ready(Some(blocks));
                         }
                         Taken::Lost => {
                             let blocks = subscription.too_slow();
                             self.0 = State::Ended;
-                            return Poll::Ready(Some(Ok(blocks)));
+                            return Poll::Ready(Some(blocks));
                         }
                     }
                 }
