@@ -67,9 +67,11 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
 const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Streams that one HTTP/2 connection may have open: RFC 9113 §6.5.2 asks for at least
-/// 100; each costs memory before anything is known of it.
-const HTTP_2_STREAMS: u32 = 256;
+/// Streams that one HTTP/2 connection may have open, so that a proxy or a browser can
+/// follow thousands of documents over a few connections. Each costs some KiB before
+/// anything is known of it: all connections with all their streams would be too many,
+/// which is why readers of events are counted too (`feed`).
+const HTTP_2_STREAMS: u32 = 2_048;
 
 /// Pings on HTTP/2 connections, so that a dead line is noticed.
 const HTTP_2_PING: Duration = Duration::from_secs(20);

@@ -19,6 +19,10 @@ use super::relay::Relay;
 use super::spec::Spec;
 use super::{RETRY_MS, spread};
 
+/// Readers that a server takes: some hundred MiB of memory. Connections have a limit of
+/// their own; over HTTP/2 each can carry many readers.
+const READERS: usize = 100_000;
+
 /// All channels of a server.
 pub(crate) struct Hub {
     inner: Mutex<Inner>,
@@ -139,9 +143,19 @@ impl Hub {
         }
     }
 
+    /// How many readers there are.
+    pub(crate) fn readers(&self) -> usize {
+        self.readers.load(Relaxed)
+    }
+
+    /// Whether there are as many readers as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.readers() >= READERS
+    }
+
     /// Whether somebody may be told of a write to this document.
     pub(super) fn is_followed(&self, path: &DocumentPath) -> bool {
-        self.readers.load(Relaxed) > 0 && !self.lock().audiences(path).is_empty()
+        self.readers() > 0 && !self.lock().audiences(path).is_empty()
     }
 
     /// Where the follower has to go on; `None` if nobody reads.

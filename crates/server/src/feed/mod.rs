@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
-use matchbook_core::decide::{Allow, Answer, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Allow, Answer, Availability, Decision, Progress, Resource, decide};
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::problem::Kind;
@@ -65,9 +65,13 @@ pub(crate) async fn feed<S: Store>(app: &Arc<App<S>>, call: &Call<'_>) -> Respon
         Target::Collection(path) => (Scope::Collection(path.clone()), Allow::Collection),
         _ => (Scope::All, Allow::Page),
     };
+    let mut circumstances = call.circumstances;
+    if app.hub.is_full() && circumstances.availability == Availability::Open {
+        circumstances.availability = Availability::Overloaded;
+    }
     let decision = decide(
         &call.facts,
-        &call.circumstances,
+        &circumstances,
         &Resource::Feed { allow },
         &app.policy,
         &Progress::Asked,
