@@ -3,18 +3,18 @@
 mod framing;
 mod handover;
 mod refusal;
+mod registry;
 mod state;
 mod stream;
 mod tls;
 pub(crate) mod workers;
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,10 +29,9 @@ use matchbook_store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use self::state::{CoarseClock, ConnectionState};
+use self::state::ConnectionState;
 use self::stream::{Transport, WatchedStream};
 pub use self::tls::{TlsError, TlsFiles};
 pub use self::workers::Workers;
@@ -42,6 +41,7 @@ use crate::content::Content;
 use crate::feed;
 use framing::Doubt;
 use handover::Handover;
+use registry::{Entry, Registry};
 
 /// Longest time for a TLS handshake, and for the bytes that tell HTTP/1.1 from HTTP/2.
 const OPENING: Duration = Duration::from_secs(state::HEAD_SECS as u64);
@@ -58,11 +58,6 @@ const TURN_AWAY: Duration = Duration::from_secs(1);
 
 /// How long connections have to end after their last answer, when the server stops.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether all requests are answered, when the server stops. A
-/// count of them would cost each request two writes to memory that all processors
-/// share.
-const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
 const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -402,83 +397,6 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
     let mut rest = [0; 1_024];
     while stream.read(&mut rest).await? > 0 {}
     Ok(())
-}
-
-/// The connections that are open.
-#[derive(Debug, Default)]
-struct Registry {
-    clock: Arc<CoarseClock>,
-    next: AtomicU64,
-    connections: Mutex<HashMap<u64, (Arc<ConnectionState>, AbortHandle)>>,
-    emptied: tokio::sync::Notify,
-}
-
-/// A connection's place in the registry and in the limit.
-struct Entry {
-    registry: Arc<Registry>,
-    id: u64,
-    #[allow(dead_code, reason = "held for as long as the connection is open")]
-    place: OwnedSemaphorePermit,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let mut connections = self.registry.lock();
-        connections.remove(&self.id);
-        if connections.is_empty() {
-            self.registry.emptied.notify_waiters();
-        }
-    }
-}
-
-impl Registry {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Arc<ConnectionState>, AbortHandle)>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sweep(&self) {
-        self.clock.tick();
-        for (state, task) in self.lock().values() {
-            if state.is_overdue() {
-                task.abort();
-            }
-        }
-    }
-
-    fn finish_all(&self) {
-        for (state, _) in self.lock().values() {
-            state.finish.notify_one();
-        }
-    }
-
-    fn abort_all(&self) {
-        for (_, task) in self.lock().values() {
-            task.abort();
-        }
-    }
-
-    /// Completes when no request is without its answer.
-    async fn answered(&self) {
-        let mut look = tokio::time::interval(DRAIN_LOOK);
-        loop {
-            look.tick().await;
-            if self.lock().values().all(|(state, _)| state.is_answered()) {
-                return;
-            }
-        }
-    }
-
-    async fn emptied(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            if self.lock().is_empty() {
-                return;
-            }
-            emptied.await;
-        }
-    }
 }
 
 /// The body of an answer on its way; the request stays open until it is written.
