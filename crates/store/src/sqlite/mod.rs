@@ -276,9 +276,12 @@ impl Store for SqliteStore {
             let (reply, answer) = oneshot::channel();
             let job = Job::Trim(before, reply);
             self.jobs.send(job).await.map_err(|_| closed())?;
-            if answer.await.map_err(|_| closed())?? == Trimmed::All {
+            let (trimmed, took) = answer.await.map_err(|_| closed())??;
+            if trimmed == Trimmed::All {
                 return Ok(());
             }
+            // So that at most half of the writer's time and of the disk's is taken.
+            tokio::time::sleep(took).await;
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, ErrorCode, Statement};
@@ -40,8 +40,11 @@ const GROUP_BYTES: usize = 4 * 1_024 * 1_024;
 /// What the writer is asked to do.
 pub(super) enum Job {
     Commit(Commit),
-    /// One piece of trimming up to the revision.
-    Trim(Revision, oneshot::Sender<Result<Trimmed, CommitError>>),
+    /// One piece of trimming up to the revision; answers how long it took.
+    Trim(
+        Revision,
+        oneshot::Sender<Result<(Trimmed, Duration), CommitError>>,
+    ),
     /// To take no more, and to end when the queue is empty.
     Close,
 }
@@ -115,7 +118,9 @@ impl<'c> Writer<'c> {
                     self.commit_group(group);
                 }
                 Job::Trim(before, reply) => {
-                    let _ = reply.send(self.trim(before));
+                    let began = Instant::now();
+                    let trimmed = self.trim(before);
+                    let _ = reply.send(trimmed.map(|trimmed| (trimmed, began.elapsed())));
                 }
                 Job::Close => jobs.close(),
             }
