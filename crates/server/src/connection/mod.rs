@@ -5,7 +5,7 @@ mod refusal;
 mod state;
 mod stream;
 mod tls;
-mod workers;
+pub(crate) mod workers;
 
 use std::collections::HashMap;
 use std::io;
@@ -35,6 +35,7 @@ pub use self::workers::Workers;
 use crate::app::App;
 use crate::body::{Body, Piece};
 use crate::content::Content;
+use crate::feed;
 use framing::Doubt;
 
 /// Longest time for a TLS handshake, and for the bytes that tell HTTP/1.1 from HTTP/2.
@@ -129,6 +130,10 @@ impl<S: Store> Listener<S> {
     /// Serves until `stop` completes. Then requests that are under way are finished,
     /// for at most `patience`, while new ones are turned away with 503.
     pub async fn serve(self, stop: impl Future<Output = ()>, patience: Duration) {
+        for (number, worker) in self.workers.all().enumerate() {
+            worker.spawn(Arc::clone(&self.app.hub).relay(number));
+        }
+        let follower = tokio::spawn(feed::follow(Arc::clone(&self.app)));
         let mut sweep = tokio::time::interval(SWEEP);
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -148,6 +153,7 @@ impl<S: Store> Listener<S> {
             }
         }
         drop(self.socket);
+        follower.abort();
         self.open.finish_all();
         let _ = timeout(FAREWELL, self.open.emptied()).await;
         self.open.abort_all();

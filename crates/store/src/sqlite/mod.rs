@@ -20,6 +20,7 @@ mod page;
 mod points;
 mod read;
 mod readers;
+mod retention;
 mod row;
 mod scan;
 mod schema;
@@ -35,6 +36,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use matchbook_core::clock::Timestamp;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -155,6 +157,7 @@ impl Store for SqliteStore {
             applied: shared.history.version(shared.applied()),
             horizon: shared.horizon(),
             size_bytes: shared.size_bytes(),
+            free_bytes: shared.free_bytes(),
             writable: shared.writable.load(Ordering::Acquire),
         }
     }
@@ -260,6 +263,12 @@ impl Store for SqliteStore {
         answer
             .await
             .map_err(|_| CommitError::Indeterminate(lost.to_owned()))?
+    }
+
+    async fn before(&self, at: Timestamp, keep: u64) -> Result<Revision, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        let work = move |connection: &_| retention::before(connection, &shared, at, keep);
+        self.scans.read(work).await
     }
 
     async fn trim(&self, before: Revision) -> Result<(), CommitError> {

@@ -5,6 +5,8 @@
 //! superseded stays, so that the change it made can still be told as one from a
 //! document to another.
 
+use std::time::{Duration, Instant};
+
 use matchbook_core::tag::Revision;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -13,6 +15,10 @@ use super::row::number;
 /// Entries looked at in a piece: about a millisecond, so that a commit that waits
 /// behind it does not notice.
 const PIECE_ENTRIES: i64 = 256;
+
+/// How long a piece looks for what to drop: longer than usual, but what was superseded
+/// may be anywhere, and each such page may have to come from a slow disk.
+const PIECE_TIME: Duration = Duration::from_millis(2);
 
 /// Bytes of bodies dropped in a piece: each page of a large body is freed by itself.
 const PIECE_BYTES: i64 = 1_024 * 1_024;
@@ -26,6 +32,7 @@ pub(super) enum Trimmed {
 
 /// Does one piece within the caller's transaction.
 pub(super) fn piece(connection: &Connection, before: Revision) -> rusqlite::Result<Trimmed> {
+    let began = Instant::now();
     let before = number(before);
     connection
         .prepare_cached("UPDATE state SET horizon = max(horizon, ?1)")?
@@ -48,7 +55,7 @@ pub(super) fn piece(connection: &Connection, before: Revision) -> rusqlite::Resu
     )?;
     let mut bytes = 0;
     for (revision, previous, kind) in entries {
-        if bytes >= PIECE_BYTES {
+        if bytes >= PIECE_BYTES || began.elapsed() >= PIECE_TIME {
             all = false;
             break;
         }

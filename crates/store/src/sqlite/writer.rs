@@ -20,7 +20,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Fault, Statements, Verdict};
-use super::checkpoint::WalKeeper;
+use super::checkpoint::{WalKeeper, count_free};
 use super::shared::Shared;
 use super::trim::{self, Trimmed};
 use crate::{Batch, CommitError, Derived, Document, Effect, Entry, OperationId};
@@ -92,6 +92,7 @@ impl<'c> Writer<'c> {
         shared: &'c Shared,
         wal: WalKeeper,
     ) -> rusqlite::Result<Self> {
+        count_free(shared, connection);
         Ok(Self {
             connection,
             statements: Statements::prepare(connection)?,
@@ -291,6 +292,7 @@ impl<'c> Writer<'c> {
         {
             Ok(_) => {
                 self.shared.set_horizon(before);
+                count_free(self.shared, self.connection);
                 Ok(trimmed)
             }
             Err(Failure::Nothing(error)) => Err(error),

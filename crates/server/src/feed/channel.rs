@@ -1,0 +1,277 @@
+//! The readers of one live query who have come to the end of the log: all take the same
+//! frames from one ring, so that an event is encoded once and kept once, however many
+//! read it. A reader is a place in the ring; who falls out of it is sent away, and goes
+//! on from the log.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use matchbook_core::feed::{Cursor, EndReason, Event};
+use matchbook_core::tag::{Revision, Version};
+
+use super::hub::Hub;
+use super::spec::Spec;
+use crate::connection::workers;
+
+/// Frames of a channel: more than the largest batch of the heaviest writer makes while
+/// a reader's turn comes.
+const FRAMES: usize = 8_192;
+
+/// Bytes of a channel's frames, of which the last is kept however large it is.
+const FRAMES_BYTES: usize = 8 * 1_024 * 1_024;
+
+/// How long a frame is kept. A reader that does not take it by then does not keep up.
+const KEPT: Duration = Duration::from_secs(30);
+
+/// A channel is never silent for longer (contract §7, `heartbeat`).
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// How often the position is told where only other events moved it on (contract §7,
+/// `synced`).
+const BOOKMARK: Duration = Duration::from_secs(60);
+
+/// A live query and those who follow it.
+pub(super) struct Channel {
+    pub(super) id: u64,
+    pub(super) spec: Arc<Spec>,
+    ring: Mutex<Ring>,
+    /// By worker: those who have taken all there is.
+    waiting: Box<[Mutex<Vec<Waker>>]>,
+}
+
+struct Ring {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// Number of the first frame, counted from the channel's beginning.
+    first: u64,
+    /// Every change after this is in a frame, as far as the follower has come.
+    begin: Revision,
+    /// Grows with each frame, and tells whether a reader waits for this one already.
+    round: u64,
+    last_frame: Instant,
+    /// The position that was told last, and when.
+    bookmark: (Version, Instant),
+    end: Option<Bytes>,
+}
+
+#[derive(Clone)]
+struct Frame {
+    /// The position with it, for changes; a reader that is there already skips it.
+    position: Option<Version>,
+    bytes: Bytes,
+    made: Instant,
+}
+
+/// A reader's place in a channel.
+pub(crate) struct Subscription {
+    hub: Arc<Hub>,
+    pub(super) channel: Arc<Channel>,
+    /// Changes up to here were sent.
+    seen: Version,
+    next: u64,
+    round: Option<u64>,
+}
+
+/// What a reader gets.
+pub(super) enum Taken {
+    Frame {
+        blocks: Bytes,
+        /// Whether it tells of changes, and not only that the line is alive.
+        is_changes: bool,
+    },
+    /// The last one.
+    End(Bytes),
+    /// It was too slow: what comes next is no longer here.
+    Lost,
+}
+
+impl Channel {
+    pub(super) fn new(id: u64, spec: Arc<Spec>, position: Version, workers: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            spec,
+            ring: Mutex::new(Ring {
+                frames: VecDeque::new(),
+                bytes: 0,
+                first: 0,
+                begin: position.revision,
+                round: 0,
+                last_frame: now,
+                bookmark: (position, now),
+                end: None,
+            }),
+            waiting: (0..workers.max(1)).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Adds the changes of a batch.
+    pub(super) fn push(&self, text: String, position: Version) {
+        let mut ring = self.ring();
+        ring.push(Bytes::from(text), Some(position));
+        ring.bookmark = (position, Instant::now());
+    }
+
+    /// Tells those who heard nothing for long that the line is alive and how far the log
+    /// has come; forgets what is old. Returns whether there is something to take.
+    pub(super) fn tick(&self, position: Version, now: Instant) -> bool {
+        let mut ring = self.ring();
+        ring.forget(now);
+        let (told, when) = ring.bookmark;
+        let event = if told != position && now.duration_since(when) >= BOOKMARK - SILENCE {
+            ring.bookmark = (position, now);
+            Event::Synced
+        } else if now.duration_since(ring.last_frame) >= SILENCE {
+            Event::Heartbeat
+        } else {
+            return false;
+        };
+        let mut text = String::new();
+        event.block_into(&mut text, &Cursor::from(position), None);
+        ring.push(Bytes::from(text), None);
+        true
+    }
+
+    /// Ends it for all, after what was told.
+    pub(super) fn end(&self, reason: EndReason, retry_ms: u32) {
+        let mut text = String::new();
+        let mut ring = self.ring();
+        let told = Cursor::from(ring.bookmark.0);
+        Event::End(reason).block_into(&mut text, &told, Some(retry_ms));
+        ring.end = Some(Bytes::from(text));
+        ring.round += 1;
+    }
+
+    /// Those of one worker who wait.
+    pub(super) fn take_waiting(&self, worker: usize) -> Vec<Waker> {
+        let waiting = self.waiting.get(worker);
+        waiting.map_or_else(Vec::new, |waiting| std::mem::take(&mut *lock(waiting)))
+    }
+
+    /// Whether somebody of this worker waits.
+    pub(super) fn is_awaited(&self, worker: usize) -> bool {
+        let waiting = self.waiting.get(worker);
+        waiting.is_some_and(|waiting| !lock(waiting).is_empty())
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        lock(&self.ring)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ring {
+    fn push(&mut self, bytes: Bytes, position: Option<Version>) {
+        let made = Instant::now();
+        self.bytes += bytes.len();
+        self.frames.push_back(Frame {
+            position,
+            bytes,
+            made,
+        });
+        self.last_frame = made;
+        self.round += 1;
+        while self.frames.len() > FRAMES || (self.bytes > FRAMES_BYTES && self.frames.len() > 1) {
+            self.drop_first();
+        }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some(frame) = self.frames.front()
+            && now.duration_since(frame.made) >= KEPT
+        {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(frame) = self.frames.pop_front() {
+            self.bytes -= frame.bytes.len();
+            self.first += 1;
+            self.begin = frame
+                .position
+                .map_or(self.begin, |position| position.revision);
+        }
+    }
+}
+
+impl Subscription {
+    /// A reader to whom nothing was sent yet; [`Subscription::attach`] gives it its place.
+    pub(super) fn new(hub: Arc<Hub>, channel: Arc<Channel>) -> Self {
+        let seen = channel.ring().bookmark.0;
+        Self {
+            hub,
+            channel,
+            seen,
+            next: 0,
+            round: None,
+        }
+    }
+
+    /// Goes on after a position, if the ring reaches back so far.
+    pub(super) fn attach(&mut self, position: Version) -> bool {
+        let ring = self.channel.ring();
+        if ring.begin > position.revision {
+            return false;
+        }
+        self.next = ring.first;
+        drop(ring);
+        self.seen = position;
+        true
+    }
+
+    /// What a reader is told that was [lost](Taken::Lost).
+    pub(super) fn too_slow(&self) -> Bytes {
+        let mut text = String::new();
+        Event::End(EndReason::Slow).block_into(&mut text, &Cursor::from(self.seen), None);
+        Bytes::from(text)
+    }
+
+    /// What comes next.
+    pub(super) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Taken> {
+        let ring = self.channel.ring();
+        loop {
+            let Some(offset) = self.next.checked_sub(ring.first) else {
+                return Poll::Ready(Taken::Lost);
+            };
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            let Some(frame) = ring.frames.get(offset) else {
+                break;
+            };
+            self.next += 1;
+            match frame.position {
+                Some(position) if position.revision <= self.seen.revision => {}
+                position => {
+                    self.seen = position.unwrap_or(self.seen);
+                    return Poll::Ready(Taken::Frame {
+                        blocks: frame.bytes.clone(),
+                        is_changes: position.is_some(),
+                    });
+                }
+            }
+        }
+        if let Some(bytes) = &ring.end {
+            return Poll::Ready(Taken::End(bytes.clone()));
+        }
+        // Once a round: hyper asks again whenever anything happens on the connection.
+        if self.round != Some(ring.round)
+            && let Some(waiting) = self.channel.waiting.get(workers::current())
+        {
+            lock(waiting).push(context.waker().clone());
+            self.round = Some(ring.round);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.leave(&self.channel);
+    }
+}
