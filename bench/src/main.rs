@@ -1,12 +1,13 @@
 //! `matchbook-bench` measures Matchbook: against a bare hyper server and an Express
-//! server, and with few documents against many. It speaks HTTP only and shares no
-//! code with what it measures.
+//! server, with few documents against many, and its change feed. It speaks HTTP only and
+//! shares no code with what it measures.
 //!
 //! - [`options`]: the command line.
 //! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
 //! - [`document`], [`corpus`], [`work`], [`fill`]: what is sent and what must come back.
 //! - [`load`], [`response`]: the load generator.
 //! - [`cell`], [`compare`], [`growth`]: what is measured, in which order.
+//! - [`fanout`]: one writer, thousands who follow; [`stream`]: what they read.
 //! - [`sync`], [`usage`]: the disk and the processor.
 //! - [`report`]: the tables.
 
@@ -16,6 +17,7 @@ mod compare;
 mod contender;
 mod corpus;
 mod document;
+mod fanout;
 mod fill;
 mod growth;
 mod interrupt;
@@ -24,6 +26,7 @@ mod options;
 mod report;
 mod response;
 mod server;
+mod stream;
 mod sync;
 mod usage;
 mod work;
@@ -36,13 +39,15 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::options::{CompareOptions, GrowthOptions, Options, Task};
+use crate::options::{CompareOptions, FanoutOptions, GrowthOptions, Options, Task};
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let faults = match options.command {
         Some(Task::Bare { listen }) => bare::serve(listen).map(|()| 0),
+        Some(Task::BareBroadcast { listen }) => fanout::broadcast::serve(listen).map(|()| 0),
         Some(Task::Growth(growth)) => run_growth(&growth),
+        Some(Task::Fanout(fanout)) => run_fanout(&fanout),
         None => run_comparison(&options.compare),
     };
     match faults {
@@ -86,6 +91,17 @@ fn run_growth(options: &GrowthOptions) -> anyhow::Result<u64> {
         growth::run(&plan, &programs, own.path())?
     };
     println!("{}", report::growth(&measured));
+    write_json(options.common.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Compares servers with many subscribers, prints, and answers how many faults there were.
+fn run_fanout(options: &FanoutOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let work_dir = options.common.work_dir()?;
+    warn_of_memory(&work_dir);
+    let measured = fanout::run(&options.plan(), &options.programs()?, &work_dir)?;
+    println!("{}", fanout::table(&measured));
     write_json(options.common.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
 }

@@ -9,8 +9,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cell::Times;
 use crate::contender::{Contender, Programs};
+use crate::fanout::contender::Broadcaster;
 use crate::work::Work;
-use crate::{compare, growth};
+use crate::{compare, fanout, growth};
 
 /// Measure Matchbook against a bare hyper server and an Express server
 ///
@@ -28,7 +29,8 @@ use crate::{compare, growth};
   cargo build --release -p matchbook -p matchbook-bench
   target/release/matchbook-bench
   target/release/matchbook-bench --only bare,matchbook --work put --connections 64
-  target/release/matchbook-bench growth --keep ./grown --json growth.json")]
+  target/release/matchbook-bench growth --keep ./grown --json growth.json
+  target/release/matchbook-bench fanout --seconds 10 --only matchbook,nchan")]
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Option<Task>,
@@ -41,9 +43,18 @@ pub(crate) struct Options {
 pub(crate) enum Task {
     /// Compare Matchbook with few documents and with many, and time its start
     Growth(GrowthOptions),
+    /// Compare servers that tell thousands of subscribers of each write
+    Fanout(FanoutOptions),
     /// The bare hyper server (started by the comparison)
     #[command(hide = true)]
     Bare {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+    /// The bare broadcast (started by fanout)
+    #[command(hide = true)]
+    BareBroadcast {
         /// Where to listen
         #[arg(long)]
         listen: SocketAddr,
@@ -133,6 +144,32 @@ pub(crate) struct GrowthOptions {
     pub(crate) keep: Option<PathBuf>,
 }
 
+/// The fan-out.
+#[derive(Debug, Args)]
+pub(crate) struct FanoutOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Only these servers
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "bare-broadcast,matchbook,nchan"
+    )]
+    only: Vec<Broadcaster>,
+    /// How many follow the collection that is written to; Matchbook serves 10,000 connections
+    #[arg(long, default_value_t = 5_000)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=9_900))]
+    subscribers: u16,
+    /// How often it is written to
+    #[arg(long, default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    writes_per_second: u32,
+    /// How many follow another collection while PUTs are counted; 0 leaves this out
+    #[arg(long, default_value_t = 1_000)]
+    #[arg(value_parser = clap::value_parser!(u16).range(..=9_900))]
+    idle: u16,
+}
+
 /// A positive number of seconds, at most an hour.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
@@ -171,6 +208,17 @@ impl Common {
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         Ok(directory)
+    }
+
+    /// Matchbook alone.
+    ///
+    /// # Errors
+    /// This program's own directory is unknown.
+    fn programs(&self) -> anyhow::Result<Programs> {
+        Ok(Programs {
+            matchbook: self.matchbook()?,
+            express: PathBuf::new(),
+        })
     }
 
     fn matchbook(&self) -> anyhow::Result<PathBuf> {
@@ -225,10 +273,7 @@ impl GrowthOptions {
     /// # Errors
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        Ok(Programs {
-            matchbook: self.common.matchbook()?,
-            express: PathBuf::new(),
-        })
+        self.common.programs()
     }
 
     pub(crate) fn plan(&self) -> growth::Plan {
@@ -244,6 +289,26 @@ impl GrowthOptions {
             connections: widen(&self.connections),
             rounds: self.common.rounds(),
             restarts: if smoke { 1 } else { self.restarts },
+            times: self.common.times(),
+        }
+    }
+}
+
+impl FanoutOptions {
+    /// # Errors
+    /// This program's own directory is unknown.
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+        self.common.programs()
+    }
+
+    pub(crate) fn plan(&self) -> fanout::Plan {
+        let smoke = self.common.smoke;
+        fanout::Plan {
+            contenders: self.only.clone(),
+            subscribers: usize::from(if smoke { 50 } else { self.subscribers }),
+            writes_per_second: self.writes_per_second,
+            idle: usize::from(if smoke { self.idle.min(20) } else { self.idle }),
+            rounds: self.common.rounds(),
             times: self.common.times(),
         }
     }
