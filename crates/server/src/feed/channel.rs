@@ -39,7 +39,15 @@ pub(super) struct Channel {
     pub(super) spec: Arc<Spec>,
     ring: Mutex<Ring>,
     /// By worker: those who have taken all there is.
-    waiting: Box<[Mutex<Vec<Waker>>]>,
+    waiting: Box<[Mutex<Waiting>]>,
+}
+
+/// Readers of one worker who wait.
+#[derive(Default)]
+struct Waiting {
+    wakers: Vec<Waker>,
+    /// How often they were taken out to be woken. Who was there before is no longer.
+    taken: u64,
 }
 
 struct Ring {
@@ -49,8 +57,6 @@ struct Ring {
     first: u64,
     /// Every change after this is in a frame, as far as the follower has come.
     begin: Revision,
-    /// Grows with each frame, and tells whether a reader waits for this one already.
-    round: u64,
     last_frame: Instant,
     /// The position that was told last, and when.
     bookmark: (Version, Instant),
@@ -72,7 +78,8 @@ pub(crate) struct Subscription {
     /// Changes up to here were sent.
     seen: Version,
     next: u64,
-    round: Option<u64>,
+    /// It waits, as long as nobody was taken out since.
+    waits: Option<u64>,
 }
 
 /// What a reader gets.
@@ -99,7 +106,6 @@ impl Channel {
                 bytes: 0,
                 first: 0,
                 begin: position.revision,
-                round: 0,
                 last_frame: now,
                 bookmark: (position, now),
                 end: None,
@@ -142,19 +148,22 @@ impl Channel {
         let told = Cursor::from(ring.bookmark.0);
         Event::End(reason).block_into(&mut text, &told, Some(retry_ms));
         ring.end = Some(Blocks::new(&text));
-        ring.round += 1;
     }
 
     /// Those of one worker who wait.
     pub(super) fn take_waiting(&self, worker: usize) -> Vec<Waker> {
-        let waiting = self.waiting.get(worker);
-        waiting.map_or_else(Vec::new, |waiting| std::mem::take(&mut *lock(waiting)))
+        let Some(waiting) = self.waiting.get(worker) else {
+            return Vec::new();
+        };
+        let mut waiting = lock(waiting);
+        waiting.taken += 1;
+        std::mem::take(&mut waiting.wakers)
     }
 
     /// Whether somebody of this worker waits.
     pub(super) fn is_awaited(&self, worker: usize) -> bool {
         let waiting = self.waiting.get(worker);
-        waiting.is_some_and(|waiting| !lock(waiting).is_empty())
+        waiting.is_some_and(|waiting| !lock(waiting).wakers.is_empty())
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -176,7 +185,6 @@ impl Ring {
             made,
         });
         self.last_frame = made;
-        self.round += 1;
         while self.frames.len() > FRAMES || (self.bytes > FRAMES_BYTES && self.frames.len() > 1) {
             self.drop_first();
         }
@@ -210,7 +218,7 @@ impl Subscription {
             channel,
             seen,
             next: 0,
-            round: None,
+            waits: None,
         }
     }
 
@@ -259,12 +267,14 @@ impl Subscription {
         if let Some(blocks) = &ring.end {
             return Poll::Ready(Taken::End(blocks.clone()));
         }
-        // Once a round: hyper asks again whenever anything happens on the connection.
-        if self.round != Some(ring.round)
-            && let Some(waiting) = self.channel.waiting.get(workers::current())
-        {
-            lock(waiting).push(context.waker().clone());
-            self.round = Some(ring.round);
+        // While the ring is held: whoever adds a frame finds the reader among those who
+        // wait. Once, although hyper asks whenever anything happens on the connection.
+        if let Some(waiting) = self.channel.waiting.get(workers::current()) {
+            let mut waiting = lock(waiting);
+            if self.waits != Some(waiting.taken) {
+                self.waits = Some(waiting.taken);
+                waiting.wakers.push(context.waker().clone());
+            }
         }
         Poll::Pending
     }
@@ -273,5 +283,141 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.hub.leave(&self.channel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::task::Wake;
+
+    use bytes::Bytes;
+    use matchbook_core::query::Query;
+    use matchbook_store::Scope;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn version(revision: u64) -> Version {
+        format!("aaaaaaaa-{revision}").parse().unwrap()
+    }
+
+    fn reader(at: u64) -> Subscription {
+        let hub = Arc::new(Hub::new());
+        let spec = Arc::new(Spec::new(Scope::All, &Query::default()));
+        let mut subscription = hub.join(&spec, || version(at));
+        assert!(subscription.attach(version(at)));
+        subscription
+    }
+
+    fn take(reader: &mut Subscription, woken: &Arc<Woken>) -> Option<Bytes> {
+        let waker = Waker::from(Arc::clone(woken));
+        match reader.poll_take(&mut Context::from_waker(&waker)) {
+            Poll::Ready(Taken::Frame { blocks, .. } | Taken::End(blocks)) => {
+                Some(blocks.into_content())
+            }
+            Poll::Ready(Taken::Lost) => Some(Bytes::from_static(b"lost")),
+            Poll::Pending => None,
+        }
+    }
+
+    fn push(channel: &Channel, revision: u64) {
+        let text = format!("data: {revision}\n\n");
+        channel.push(Blocks::new(&text), version(revision));
+    }
+
+    fn wake(channel: &Channel) {
+        for waker in channel.take_waiting(0) {
+            waker.wake();
+        }
+    }
+
+    #[test]
+    fn a_reader_that_was_woken_for_nothing_is_woken_again() {
+        let mut reader = reader(0);
+        let channel = Arc::clone(&reader.channel);
+        let woken = Arc::new(Woken::default());
+        push(&channel, 1);
+        assert_eq!(take(&mut reader, &woken).unwrap(), "data: 1\n\n");
+        assert_eq!(take(&mut reader, &woken), None);
+        // The news of the first frame comes late, when it was taken already.
+        wake(&channel);
+        assert_eq!(woken.0.load(SeqCst), 1);
+        assert_eq!(take(&mut reader, &woken), None);
+        assert_eq!(take(&mut reader, &woken), None, "asked twice");
+        push(&channel, 2);
+        wake(&channel);
+        assert_eq!(woken.0.load(SeqCst), 2, "once, although asked twice");
+        assert_eq!(take(&mut reader, &woken).unwrap(), "data: 2\n\n");
+    }
+
+    #[test]
+    fn a_reader_goes_on_behind_its_position() {
+        let mut reader = reader(0);
+        let channel = Arc::clone(&reader.channel);
+        for revision in 1..=3 {
+            push(&channel, revision);
+        }
+        assert!(reader.attach(version(2)));
+        let woken = Arc::new(Woken::default());
+        assert_eq!(take(&mut reader, &woken).unwrap(), "data: 3\n\n");
+        assert_eq!(take(&mut reader, &woken), None);
+    }
+
+    #[test]
+    fn a_reader_that_falls_out_of_the_ring_is_lost_and_told_where_it_was() {
+        let mut reader = reader(0);
+        let channel = Arc::clone(&reader.channel);
+        let woken = Arc::new(Woken::default());
+        push(&channel, 1);
+        assert_eq!(take(&mut reader, &woken).unwrap(), "data: 1\n\n");
+        let last = FRAMES as u64 + 2;
+        for revision in 2..=last {
+            push(&channel, revision);
+        }
+        assert_eq!(take(&mut reader, &woken).unwrap(), "lost");
+        let told = reader.too_slow().into_content();
+        assert_eq!(
+            told,
+            "event: end\nid: aaaaaaaa-1\ndata: {\"reason\":\"slow\"}\n\n"
+        );
+        assert!(!reader.attach(version(1)), "what comes next is gone");
+        assert!(reader.attach(version(2)));
+    }
+
+    #[test]
+    fn section_7_heartbeats_and_bookmarks_come_in_time() {
+        let mut reader = reader(7);
+        let channel = Arc::clone(&reader.channel);
+        let woken = Arc::new(Woken::default());
+        let begin = Instant::now();
+        let after = |secs| begin + Duration::from_secs(secs);
+        assert!(!channel.tick(version(7), after(10)));
+        assert!(channel.tick(version(7), after(20)));
+        let heartbeat = "event: heartbeat\nid: aaaaaaaa-7\ndata: {}\n\n";
+        assert_eq!(take(&mut reader, &woken).unwrap(), heartbeat);
+        assert!(channel.tick(version(9), after(50)), "others moved it on");
+        let synced = "event: synced\nid: aaaaaaaa-9\ndata: {\"cursor\":\"aaaaaaaa-9\"}\n\n";
+        assert_eq!(take(&mut reader, &woken).unwrap(), synced);
+    }
+
+    #[test]
+    fn an_end_comes_after_what_was_told_and_does_not_run_ahead() {
+        let mut reader = reader(0);
+        let channel = Arc::clone(&reader.channel);
+        let woken = Arc::new(Woken::default());
+        push(&channel, 3);
+        channel.end(EndReason::Draining, 5);
+        assert_eq!(take(&mut reader, &woken).unwrap(), "data: 3\n\n");
+        let end = "retry: 5\nevent: end\nid: aaaaaaaa-3\ndata: {\"reason\":\"draining\"}\n\n";
+        assert_eq!(take(&mut reader, &woken).unwrap(), end);
     }
 }

@@ -5,10 +5,14 @@
 //! of each worker, which wakes the others.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 
 use tokio::sync::Notify;
 
 use super::channel::Channel;
+
+/// Readers that are woken at a time: half a millisecond of a worker's time.
+const SOME: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Relay {
@@ -36,8 +40,11 @@ impl Relay {
                 std::mem::take(&mut *news)
             };
             for channel in news {
-                for waker in channel.take_waiting(worker) {
-                    waker.wake();
+                for some in channel.take_waiting(worker).chunks(SOME) {
+                    some.iter().for_each(Waker::wake_by_ref);
+                    // Others have their turn before all of these have theirs: whoever made
+                    // the change waits for an answer.
+                    tokio::task::yield_now().await;
                 }
             }
         }
