@@ -22,6 +22,10 @@ const PIECE: usize = 1_024;
 /// How often silent channels are looked after.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long to wait after writes that concerned nobody, so that under many of them
+/// several groups are looked over at once.
+const UNCONCERNED: Duration = Duration::from_millis(1);
+
 /// How long to wait after the log could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -35,7 +39,10 @@ pub(crate) async fn follow<S: Store>(app: Arc<App<S>>) {
         match step(&app).await {
             Ok(Step::More) => {}
             Ok(Step::Alone) => app.hub.someone.notified().await,
-            Ok(Step::Even) => {
+            Ok(Step::Even { told }) => {
+                if !told {
+                    tokio::time::sleep(UNCONCERNED).await;
+                }
                 if wait(&mut applied, &mut ticks).await.is_err() {
                     return;
                 }
@@ -68,8 +75,11 @@ async fn wait(
 enum Step {
     /// There is more to read.
     More,
-    /// All was told.
-    Even,
+    /// There is no more to read.
+    Even {
+        /// Whether something concerned somebody.
+        told: bool,
+    },
     /// Nobody reads.
     Alone,
 }
@@ -82,6 +92,7 @@ async fn step<S: Store>(app: &App<S>) -> Result<Step, ChangesError> {
     let more = changes.more;
     let told = app.hub.take(changes.entries, changes.position);
     let mut before = from;
+    let any = !told.is_empty();
     let mut rest = told.into_iter().peekable();
     while let Some(first) = rest.next() {
         let operation = first.entry.operation;
@@ -91,7 +102,11 @@ async fn step<S: Store>(app: &App<S>) -> Result<Step, ChangesError> {
         }
         before = tell(app, batch, before).await?;
     }
-    Ok(if more { Step::More } else { Step::Even })
+    Ok(if more {
+        Step::More
+    } else {
+        Step::Even { told: any }
+    })
 }
 
 /// Tells the writes of a batch; returns the position with all of it.

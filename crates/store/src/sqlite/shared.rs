@@ -72,7 +72,11 @@ impl Shared {
     /// Lets readers see all up to here.
     pub(super) fn publish(&self, applied: Revision) {
         self.applied.store(applied.get(), Ordering::Release);
-        self.applied_sender.send_replace(applied);
+    }
+
+    /// Tells those who follow that there is more to see.
+    pub(super) fn announce(&self) {
+        self.applied_sender.send_replace(self.applied());
     }
 
     /// What the data take on disk. The write-ahead log's file may be longer than what

@@ -242,6 +242,10 @@ impl<'c> Writer<'c> {
                 Verdict::Rejected(rejections) => Err(CommitError::Rejected(rejections)),
             });
         }
+        // Last: who follows may tell thousands, and would have whoever wrote wait for it.
+        if self.last != before {
+            self.shared.announce();
+        }
     }
 
     /// Brings what is in memory up to date with a batch that is durable.
