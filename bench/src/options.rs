@@ -1,5 +1,7 @@
 //! The command line.
 
+mod feed;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,9 +11,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cell::Times;
 use crate::contender::{Contender, Programs};
-use crate::fanout::contender::Broadcaster;
 use crate::work::Work;
-use crate::{compare, fanout, growth};
+use crate::{compare, growth};
+
+pub(crate) use self::feed::{CatchupOptions, FanoutOptions, WireOptions};
 
 /// Measure Matchbook against a bare hyper server and an Express server
 ///
@@ -45,6 +48,10 @@ pub(crate) enum Task {
     Growth(GrowthOptions),
     /// Compare servers that tell thousands of subscribers of each write
     Fanout(FanoutOptions),
+    /// Count the bytes that one subscriber gets while real texts are edited
+    Wire(WireOptions),
+    /// Read a long log again from its beginning
+    Catchup(CatchupOptions),
     /// The bare hyper server (started by the comparison)
     #[command(hide = true)]
     Bare {
@@ -61,9 +68,9 @@ pub(crate) enum Task {
     },
 }
 
-/// What all measurements share.
+/// Where everything is.
 #[derive(Debug, Args)]
-pub(crate) struct Common {
+pub(crate) struct Places {
     /// The matchbook program [default: beside this one]
     #[arg(long, value_name = "PATH")]
     matchbook: Option<PathBuf>,
@@ -73,6 +80,13 @@ pub(crate) struct Common {
     /// Write all that was measured to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// What all measurements with rounds share.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) places: Places,
     /// Seconds that each cell is measured
     #[arg(long, default_value = "3", value_parser = seconds)]
     seconds: Duration,
@@ -144,32 +158,6 @@ pub(crate) struct GrowthOptions {
     pub(crate) keep: Option<PathBuf>,
 }
 
-/// The fan-out.
-#[derive(Debug, Args)]
-pub(crate) struct FanoutOptions {
-    #[command(flatten)]
-    pub(crate) common: Common,
-    /// Only these servers
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "bare-broadcast,matchbook,nchan"
-    )]
-    only: Vec<Broadcaster>,
-    /// How many follow the collection that is written to; Matchbook serves 10,000 connections
-    #[arg(long, default_value_t = 5_000)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=9_900))]
-    subscribers: u16,
-    /// How often it is written to
-    #[arg(long, default_value_t = 20)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    writes_per_second: u32,
-    /// How many follow another collection while PUTs are counted; 0 leaves this out
-    #[arg(long, default_value_t = 1_000)]
-    #[arg(value_parser = clap::value_parser!(u16).range(..=9_900))]
-    idle: u16,
-}
-
 /// A positive number of seconds, at most an hour.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
@@ -195,7 +183,9 @@ impl Common {
     fn rounds(&self) -> usize {
         if self.smoke { 1 } else { self.rounds }
     }
+}
 
+impl Places {
     /// Where data is made: a directory that exists from now on.
     ///
     /// # Errors
@@ -214,7 +204,7 @@ impl Common {
     ///
     /// # Errors
     /// This program's own directory is unknown.
-    fn programs(&self) -> anyhow::Result<Programs> {
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
         Ok(Programs {
             matchbook: self.matchbook()?,
             express: PathBuf::new(),
@@ -247,7 +237,7 @@ impl CompareOptions {
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
         Ok(Programs {
-            matchbook: self.common.matchbook()?,
+            matchbook: self.common.places.matchbook()?,
             express: self.express.clone(),
         })
     }
@@ -273,7 +263,7 @@ impl GrowthOptions {
     /// # Errors
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        self.common.programs()
+        self.common.places.programs()
     }
 
     pub(crate) fn plan(&self) -> growth::Plan {
@@ -289,26 +279,6 @@ impl GrowthOptions {
             connections: widen(&self.connections),
             rounds: self.common.rounds(),
             restarts: if smoke { 1 } else { self.restarts },
-            times: self.common.times(),
-        }
-    }
-}
-
-impl FanoutOptions {
-    /// # Errors
-    /// This program's own directory is unknown.
-    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        self.common.programs()
-    }
-
-    pub(crate) fn plan(&self) -> fanout::Plan {
-        let smoke = self.common.smoke;
-        fanout::Plan {
-            contenders: self.only.clone(),
-            subscribers: usize::from(if smoke { 50 } else { self.subscribers }),
-            writes_per_second: self.writes_per_second,
-            idle: usize::from(if smoke { self.idle.min(20) } else { self.idle }),
-            rounds: self.common.rounds(),
             times: self.common.times(),
         }
     }

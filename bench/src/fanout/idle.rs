@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::Plan;
 use super::audience::Audience;
-use super::measure::follow;
 use crate::cell::{self, Cell, Subject, ratio};
 use crate::contender::{Contender, Programs};
 use crate::corpus::Corpus;
 use crate::fill;
+use crate::stream;
 use crate::work::Work;
 
 /// Enough that commits are shared, few enough that the writer is what is measured.
@@ -84,7 +84,7 @@ pub(crate) fn measure(
 fn measure_round(plan: &Plan, round: usize, subject: &mut Subject) -> anyhow::Result<IdleRecord> {
     let mut puts = |idle: usize| {
         let address = subject.server.address();
-        let request = follow(OTHER_COLLECTION, &address.to_string());
+        let request = stream::request(OTHER_COLLECTION, &address.to_string());
         let audience = Audience::open(address, &request, idle, 0, true)?;
         let cell = cell::measure(subject, Work::Put, CONNECTIONS, plan.times);
         drop(audience);

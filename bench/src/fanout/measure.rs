@@ -16,6 +16,7 @@ use super::writer::Writer;
 use crate::cell::{self, ratio};
 use crate::contender::Programs;
 use crate::server::Server;
+use crate::stream::request;
 use crate::usage;
 
 /// An event that has not come so long after the last write is lost.
@@ -77,7 +78,7 @@ fn measure_on(plan: &Plan, contender: Broadcaster, server: &Server) -> anyhow::R
     let alone_bytes = usage::resident_bytes_of(&pids)?;
     let mut audience = Audience::open(
         address,
-        &follow(contender.follow_path(), &address.to_string()),
+        &request(contender.follow_path(), &address.to_string()),
         plan.subscribers,
         writer.last_edit(),
         contender.greets(),
@@ -127,11 +128,6 @@ fn delivery(plan: &Plan, tally: &Tally, server: Duration, generator: Duration) -
         idle_bytes_per_subscriber: 0.0,
         busy_bytes_per_subscriber: 0.0,
     }
-}
-
-/// The request for an event stream.
-pub(crate) fn follow(path: &str, host: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n").into_bytes()
 }
 
 /// Writes for `time` on a thread of its own while the subscribers listen, and waits until

@@ -2,8 +2,8 @@
 //! merge patch of one member with `If-Match`; the others are given the event that
 //! Matchbook makes of it, so that all subscribers get the same bytes.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -11,16 +11,13 @@ use hdrhistogram::Histogram;
 
 use super::contender::Broadcaster;
 use super::sent::SentTimes;
+use crate::client::Client;
 use crate::document::{NUMBER_BASE, Templates};
 use crate::interrupt;
-use crate::response::Response;
 use crate::work::{content, field, head};
 
 /// How many documents there are; each is written in its turn.
 const DOCUMENTS: u64 = 100;
-
-/// An answer that has not come by then never will.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// Latencies are kept to three digits from a microsecond to a minute.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
@@ -28,15 +25,12 @@ const LATENCY_MAX_NS: u64 = 60_000_000_000;
 /// Saves the documents of one server.
 pub(crate) struct Writer {
     who: Broadcaster,
-    stream: TcpStream,
-    host: String,
+    client: Client,
     templates: Templates,
     /// By document, its current tag.
     tags: Vec<Vec<u8>>,
     /// The last edit.
     edit: u64,
-    request: Vec<u8>,
-    received: Vec<u8>,
 }
 
 impl Writer {
@@ -45,18 +39,12 @@ impl Writer {
     /// # Errors
     /// There is no connection, or an answer is not the expected one.
     pub(crate) fn open(who: Broadcaster, address: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         let mut writer = Self {
             who,
-            stream,
-            host: address.to_string(),
+            client: Client::connect(address)?,
             templates: Templates::new(),
             tags: Vec::new(),
             edit: 0,
-            request: Vec::new(),
-            received: Vec::new(),
         };
         if who == Broadcaster::Matchbook {
             writer.create()?;
@@ -71,16 +59,16 @@ impl Writer {
 
     fn create(&mut self) -> anyhow::Result<()> {
         for number in 0..DOCUMENTS {
-            self.request.clear();
-            head(&mut self.request, "PUT", number, &self.host);
-            field(&mut self.request, b"If-None-Match", b"*");
+            let Client { request, host, .. } = &mut self.client;
+            head(request, "PUT", number, host);
+            field(request, b"If-None-Match", b"*");
             let document = self.templates.document(number, 0);
-            content(&mut self.request, "application/json", document);
-            let (status, tag) = self.exchange()?;
-            if status != 201 {
-                bail!("{status} instead of 201 to the PUT of a new document");
+            content(request, "application/json", document);
+            let answer = self.client.exchange()?;
+            if answer.status != 201 {
+                bail!("{} instead of 201 to a new document", answer.status);
             }
-            self.tags.push(tag);
+            self.tags.push(answer.etag.unwrap_or_default().to_vec());
         }
         Ok(())
     }
@@ -112,14 +100,14 @@ impl Writer {
         self.edit += 1;
         let number = self.edit % DOCUMENTS;
         let index = usize::try_from(number)?;
-        self.request.clear();
         match self.who {
             Broadcaster::Matchbook => {
                 let tag = self.tags.get(index).context("a document without a tag")?;
-                head(&mut self.request, "PATCH", number, &self.host);
-                field(&mut self.request, b"If-Match", tag);
+                let Client { request, host, .. } = &mut self.client;
+                head(request, "PATCH", number, host);
+                field(request, b"If-Match", tag);
                 let patch = self.templates.patch(self.edit);
-                content(&mut self.request, "application/merge-patch+json", patch);
+                content(request, "application/merge-patch+json", patch);
             }
             Broadcaster::BareBroadcast => {
                 let event = format!(
@@ -134,42 +122,23 @@ impl Writer {
         }
         let before = Instant::now();
         sent.note(self.edit, before);
-        let (status, tag) = self.exchange()?;
+        let answer = self.client.exchange()?;
         let took = before.elapsed();
-        if !self.who.accepts_with(status) {
-            bail!("{status} to edit {} of {}", self.edit, self.who);
+        if !self.who.accepts_with(answer.status) {
+            bail!("{} to edit {} of {}", answer.status, self.edit, self.who);
         }
         if let Some(current) = self.tags.get_mut(index) {
-            *current = tag;
+            *current = answer.etag.unwrap_or_default().to_vec();
         }
         Ok(took)
     }
 
     fn publish(&mut self, body: &str) {
-        let Self { request, host, .. } = self;
+        let Client { request, host, .. } = &mut self.client;
         // Writing to a vector cannot fail.
         let _ = write!(request, "POST /publish HTTP/1.1\r\nHost: {host}\r\n");
         field(request, b"X-EventSource-Event", b"patch");
         content(request, "text/plain", body.as_bytes());
-    }
-
-    /// Sends the request and gives the status and the tag of its answer.
-    fn exchange(&mut self) -> anyhow::Result<(u16, Vec<u8>)> {
-        self.stream.write_all(&self.request)?;
-        self.received.clear();
-        let mut piece = [0; 4096];
-        loop {
-            let count = self.stream.read(&mut piece).context("no answer")?;
-            if count == 0 {
-                bail!("the server closed the writer's connection");
-            }
-            self.received
-                .extend_from_slice(piece.get(..count).unwrap_or_default());
-            if let Some(response) = Response::parse(&self.received)? {
-                let tag = response.etag.unwrap_or_default().to_vec();
-                return Ok((response.status, tag));
-            }
-        }
     }
 }
 
