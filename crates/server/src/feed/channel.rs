@@ -39,7 +39,15 @@ pub(super) struct Channel {
     pub(super) spec: Arc<Spec>,
     ring: Mutex<Ring>,
     /// By worker: those who have taken all there is.
-    waiting: Box<[Mutex<Vec<Waker>>]>,
+    waiting: Box<[Mutex<Waiting>]>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    wakers: Vec<Waker>,
+    /// How often all of them were taken: who has put in a waker since the last time is
+    /// still among them.
+    taken: u64,
 }
 
 struct Ring {
@@ -49,8 +57,6 @@ struct Ring {
     first: u64,
     /// Every change after this is in a frame, as far as the follower has come.
     begin: Revision,
-    /// Grows with each frame, and tells whether a reader waits for this one already.
-    round: u64,
     last_frame: Instant,
     /// The position that was told last, and when.
     bookmark: (Version, Instant),
@@ -72,7 +78,8 @@ pub(crate) struct Subscription {
     /// Changes up to here were sent.
     seen: Version,
     next: u64,
-    round: Option<u64>,
+    /// Since when it waits, as [`Waiting::taken`] counts.
+    waits: Option<u64>,
 }
 
 /// What a reader gets.
@@ -99,7 +106,6 @@ impl Channel {
                 bytes: 0,
                 first: 0,
                 begin: position.revision,
-                round: 0,
                 last_frame: now,
                 bookmark: (position, now),
                 end: None,
@@ -142,19 +148,22 @@ impl Channel {
         let told = Cursor::from(ring.bookmark.0);
         Event::End(reason).block_into(&mut text, &told, Some(retry_ms));
         ring.end = Some(Blocks::new(&text));
-        ring.round += 1;
     }
 
     /// Those of one worker who wait.
     pub(super) fn take_waiting(&self, worker: usize) -> Vec<Waker> {
         let waiting = self.waiting.get(worker);
-        waiting.map_or_else(Vec::new, |waiting| std::mem::take(&mut *lock(waiting)))
+        waiting.map_or_else(Vec::new, |waiting| {
+            let mut waiting = lock(waiting);
+            waiting.taken += 1;
+            std::mem::take(&mut waiting.wakers)
+        })
     }
 
     /// Whether somebody of this worker waits.
     pub(super) fn is_awaited(&self, worker: usize) -> bool {
         let waiting = self.waiting.get(worker);
-        waiting.is_some_and(|waiting| !lock(waiting).is_empty())
+        waiting.is_some_and(|waiting| !lock(waiting).wakers.is_empty())
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -176,7 +185,6 @@ impl Ring {
             made,
         });
         self.last_frame = made;
-        self.round += 1;
         while self.frames.len() > FRAMES || (self.bytes > FRAMES_BYTES && self.frames.len() > 1) {
             self.drop_first();
         }
@@ -210,7 +218,7 @@ impl Subscription {
             channel,
             seen,
             next: 0,
-            round: None,
+            waits: None,
         }
     }
 
@@ -259,12 +267,13 @@ impl Subscription {
         if let Some(blocks) = &ring.end {
             return Poll::Ready(Taken::End(blocks.clone()));
         }
-        // Once a round: hyper asks again whenever anything happens on the connection.
-        if self.round != Some(ring.round)
-            && let Some(waiting) = self.channel.waiting.get(workers::current())
-        {
-            lock(waiting).push(context.waker().clone());
-            self.round = Some(ring.round);
+        if let Some(waiting) = self.channel.waiting.get(workers::current()) {
+            let mut waiting = lock(waiting);
+            // Once: hyper asks again whenever anything happens on the connection.
+            if self.waits != Some(waiting.taken) {
+                waiting.wakers.push(context.waker().clone());
+                self.waits = Some(waiting.taken);
+            }
         }
         Poll::Pending
     }
@@ -273,5 +282,44 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.hub.leave(&self.channel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use matchbook_core::query::Query;
+    use matchbook_store::Scope;
+
+    fn at(revision: u64) -> Version {
+        format!("k3v4q2ab-{revision}").parse().unwrap()
+    }
+
+    fn subscription() -> Subscription {
+        let spec = Arc::new(Spec::new(Scope::All, &Query::default()));
+        let mut subscription = Arc::new(Hub::new()).join(&spec, || at(1));
+        assert!(subscription.attach(at(1)));
+        subscription
+    }
+
+    fn take(subscription: &mut Subscription) -> Poll<Taken> {
+        subscription.poll_take(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_reader_that_is_asked_before_it_is_woken_is_woken_again() {
+        let mut reader = subscription();
+        let channel = Arc::clone(&reader.channel);
+        assert!(take(&mut reader).is_pending());
+        for revision in 2..5 {
+            channel.push(Blocks::new("x"), at(revision));
+            assert!(channel.is_awaited(0));
+            // Something else happens on the connection before the relay's turn comes.
+            assert!(take(&mut reader).is_ready());
+            assert!(take(&mut reader).is_pending());
+            assert!(take(&mut reader).is_pending());
+            assert!(!channel.take_waiting(0).is_empty());
+            assert!(take(&mut reader).is_pending());
+        }
     }
 }
