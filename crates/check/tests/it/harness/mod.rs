@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod client;
 pub(crate) mod data;
+pub(crate) mod programs;
 pub(crate) mod request;
 pub(crate) mod server;
 
