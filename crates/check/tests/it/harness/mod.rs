@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod data;
 pub(crate) mod events;
 pub(crate) mod exact;
+pub(crate) mod programs;
 pub(crate) mod replica;
 pub(crate) mod request;
 pub(crate) mod server;
