@@ -76,7 +76,7 @@ pub(crate) fn measure(
     let mut outcome = pool.run(&mut job, times.measured)?;
     let generator = usage::cpu_time(std::process::id())?.saturating_sub(generator_before);
     drop(pool);
-    rest(pid)?;
+    rest(&[pid])?;
     let server_cpu = usage::cpu_time(pid)?.saturating_sub(server_before);
     for (reason, count) in warm_up.faults {
         *outcome.faults.entry(reason).or_default() += count;
@@ -121,11 +121,14 @@ pub(crate) fn ratio(a: f64, b: f64) -> f64 {
 
 /// Waits until the server does nothing any more, so that the work that it put off is
 /// counted as its own and does not disturb the next one's cell.
-fn rest(pid: u32) -> anyhow::Result<()> {
-    let mut before = usage::cpu_time(pid)?;
+///
+/// # Errors
+/// One of its processes is gone.
+pub(crate) fn rest(pids: &[u32]) -> anyhow::Result<()> {
+    let mut before = usage::cpu_time_of(pids)?;
     std::thread::sleep(LOOK_EVERY);
     interrupt::wait_until(REST_AT_MOST, LOOK_EVERY, || {
-        let now = usage::cpu_time(pid)?;
+        let now = usage::cpu_time_of(pids)?;
         let used = now.saturating_sub(before);
         before = now;
         Ok(used < AT_REST)

@@ -161,12 +161,8 @@ fn available(plan: &Plan, programs: &Programs) -> anyhow::Result<Vec<Contender>>
         eprintln!("skipped: express ({error:#})");
         contenders.retain(|&contender| contender != Contender::Express);
     }
-    if contenders.contains(&Contender::Matchbook) && !programs.matchbook.exists() {
-        bail!(
-            "there is no {}; build it with `cargo build --release -p matchbook`, name it with \
-             --matchbook PATH, or leave it out with --only",
-            programs.matchbook.display()
-        );
+    if contenders.contains(&Contender::Matchbook) {
+        programs.require_matchbook()?;
     }
     Ok(contenders)
 }

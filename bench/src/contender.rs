@@ -66,20 +66,43 @@ impl Programs {
         let started = match contender {
             Contender::Bare => {
                 let program = std::env::current_exe()?;
-                Server::start(|address| bare(&program, address), &log, "/bench/0", true)
+                let command = |address| Ok(bare(&program, address));
+                Server::start(command, &log, "/bench/0", true)
             }
             Contender::Matchbook => {
-                let data = directory.join("data");
-                let command = |address| matchbook(&self.matchbook, &data, address);
-                Server::start(command, &log, "/_/ready", true)
+                return self.start_matchbook(directory);
             }
             Contender::Express => {
                 let data = directory.join("documents.db");
-                let command = |address| express(&self.express, &data, address);
+                let command = |address| Ok(express(&self.express, &data, address));
                 Server::start(command, &log, "/bench/0", false)
             }
         };
         started.with_context(|| format!("{contender} does not run"))
+    }
+
+    /// Starts Matchbook with its data in `directory`.
+    ///
+    /// # Errors
+    /// It cannot be started or does not become ready.
+    pub(crate) fn start_matchbook(&self, directory: &Path) -> anyhow::Result<Server> {
+        let data = directory.join("data");
+        let log = directory.join("matchbook.log");
+        let command = |address| Ok(matchbook(&self.matchbook, &data, address));
+        Server::start(command, &log, "/_/ready", true).context("matchbook does not run")
+    }
+
+    /// # Errors
+    /// There is no Matchbook.
+    pub(crate) fn require_matchbook(&self) -> anyhow::Result<()> {
+        if !self.matchbook.exists() {
+            bail!(
+                "there is no {}; build it with `cargo build --release -p matchbook`, name it with \
+                 --matchbook PATH, or leave it out with --only",
+                self.matchbook.display()
+            );
+        }
+        Ok(())
     }
 
     /// Makes Express ready to start; its packages are installed if they are missing.

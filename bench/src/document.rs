@@ -13,7 +13,7 @@ pub(crate) const DOCUMENT_BYTES: usize = 1024;
 const TEMPLATE_COUNT: u64 = 64;
 
 /// Makes every number ten digits wide; JSON has no leading zeros.
-const NUMBER_BASE: u64 = 1_000_000_000;
+pub(crate) const NUMBER_BASE: u64 = 1_000_000_000;
 
 /// The largest number that keeps ten digits.
 const NUMBER_LIMIT: u64 = 9 * NUMBER_BASE;

@@ -132,14 +132,14 @@ impl Source for Learns<'_> {
 }
 
 /// Says how far a long filling is, once a second.
-struct Progress {
+pub(crate) struct Progress {
     label: String,
     started: Instant,
     said: Instant,
 }
 
 impl Progress {
-    fn new(label: &str) -> Self {
+    pub(crate) fn new(label: &str) -> Self {
         let now = Instant::now();
         Self {
             label: label.to_owned(),
@@ -149,7 +149,7 @@ impl Progress {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-    fn show(&mut self, done: u64, total: u64) {
+    pub(crate) fn show(&mut self, done: u64, total: u64) {
         if total < TALK_FROM || !done.is_multiple_of(1024) || self.said.elapsed().as_secs() < 1 {
             return;
         }

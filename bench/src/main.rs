@@ -1,21 +1,28 @@
 //! `matchbook-bench` measures Matchbook: against a bare hyper server and an Express
-//! server, and with few documents against many. It speaks HTTP only and shares no
-//! code with what it measures.
+//! server, with few documents against many, and its change feed. It speaks HTTP only and
+//! shares no code with what it measures.
 //!
 //! - [`options`]: the command line.
 //! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
 //! - [`document`], [`corpus`], [`work`], [`fill`]: what is sent and what must come back.
 //! - [`load`], [`response`]: the load generator.
 //! - [`cell`], [`compare`], [`growth`]: what is measured, in which order.
+//! - [`fanout`]: one writer, thousands who follow. [`wire`], [`trace`]: how many bytes
+//!   one of them gets. [`catchup`]: how fast a log is read again.
+//! - [`client`], [`body`], [`stream`]: what these read with.
 //! - [`sync`], [`usage`]: the disk and the processor.
 //! - [`report`]: the tables.
 
 mod bare;
+mod body;
+mod catchup;
 mod cell;
+mod client;
 mod compare;
 mod contender;
 mod corpus;
 mod document;
+mod fanout;
 mod fill;
 mod growth;
 mod interrupt;
@@ -24,8 +31,11 @@ mod options;
 mod report;
 mod response;
 mod server;
+mod stream;
 mod sync;
+mod trace;
 mod usage;
+mod wire;
 mod work;
 
 use std::fs;
@@ -36,13 +46,19 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::options::{CompareOptions, GrowthOptions, Options, Task};
+use crate::options::{
+    CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options, Task, WireOptions,
+};
 
 fn main() -> ExitCode {
     let options = Options::parse();
     let faults = match options.command {
         Some(Task::Bare { listen }) => bare::serve(listen).map(|()| 0),
+        Some(Task::BareBroadcast { listen }) => fanout::broadcast::serve(listen).map(|()| 0),
         Some(Task::Growth(growth)) => run_growth(&growth),
+        Some(Task::Fanout(fanout)) => run_fanout(&fanout),
+        Some(Task::Wire(wire)) => run_wire(&wire),
+        Some(Task::Catchup(catchup)) => run_catchup(&catchup),
         None => run_comparison(&options.compare),
     };
     match faults {
@@ -61,11 +77,11 @@ fn main() -> ExitCode {
 /// Compares, prints, and answers how many faults there were.
 fn run_comparison(options: &CompareOptions) -> anyhow::Result<u64> {
     interrupt::listen()?;
-    let work_dir = options.common.work_dir()?;
+    let work_dir = options.common.places.work_dir()?;
     warn_of_memory(&work_dir);
     let measured = compare::run(&options.plan(), &options.programs()?, &work_dir)?;
     println!("{}", report::comparison(&measured));
-    write_json(options.common.json.as_deref(), &measured)?;
+    write_json(options.common.places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
 }
 
@@ -78,7 +94,7 @@ fn run_growth(options: &GrowthOptions) -> anyhow::Result<u64> {
         warn_of_memory(keep);
         growth::run(&plan, &programs, keep)?
     } else {
-        let work_dir = options.common.work_dir()?;
+        let work_dir = options.common.places.work_dir()?;
         warn_of_memory(&work_dir);
         let own = tempfile::Builder::new()
             .prefix("growth-")
@@ -86,7 +102,42 @@ fn run_growth(options: &GrowthOptions) -> anyhow::Result<u64> {
         growth::run(&plan, &programs, own.path())?
     };
     println!("{}", report::growth(&measured));
-    write_json(options.common.json.as_deref(), &measured)?;
+    write_json(options.common.places.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Compares servers with many subscribers, prints, and answers how many faults there were.
+fn run_fanout(options: &FanoutOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let work_dir = options.common.places.work_dir()?;
+    warn_of_memory(&work_dir);
+    let measured = fanout::run(&options.plan(), &options.programs()?, &work_dir)?;
+    println!("{}", fanout::table(&measured));
+    write_json(options.common.places.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Counts bytes, prints, and answers how many faults there were.
+fn run_wire(options: &WireOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let places = &options.places;
+    let plan = options.plan()?;
+    if plan.traces.is_empty() {
+        eprintln!("skipped: there are no editing traces");
+    }
+    let measured = wire::run(&plan, &places.programs()?, &places.work_dir()?)?;
+    println!("{}", wire::table(&measured));
+    write_json(places.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Reads a log again, prints, and answers how many faults there were.
+fn run_catchup(options: &CatchupOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let places = &options.places;
+    let measured = catchup::run(&options.plan(), &places.programs()?, &places.work_dir()?)?;
+    println!("{}", catchup::table(&measured));
+    write_json(places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
 }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod feed;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use crate::cell::Times;
 use crate::contender::{Contender, Programs};
 use crate::work::Work;
 use crate::{compare, growth};
+
+pub(crate) use self::feed::{CatchupOptions, FanoutOptions, WireOptions};
 
 /// Measure Matchbook against a bare hyper server and an Express server
 ///
@@ -28,7 +32,8 @@ use crate::{compare, growth};
   cargo build --release -p matchbook -p matchbook-bench
   target/release/matchbook-bench
   target/release/matchbook-bench --only bare,matchbook --work put --connections 64
-  target/release/matchbook-bench growth --keep ./grown --json growth.json")]
+  target/release/matchbook-bench growth --keep ./grown --json growth.json
+  target/release/matchbook-bench fanout --seconds 10 --only matchbook,nchan")]
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Option<Task>,
@@ -41,6 +46,12 @@ pub(crate) struct Options {
 pub(crate) enum Task {
     /// Compare Matchbook with few documents and with many, and time its start
     Growth(GrowthOptions),
+    /// Compare servers that tell thousands of subscribers of each write
+    Fanout(FanoutOptions),
+    /// Count the bytes that one subscriber gets while real texts are edited
+    Wire(WireOptions),
+    /// Read a long log again from its beginning
+    Catchup(CatchupOptions),
     /// The bare hyper server (started by the comparison)
     #[command(hide = true)]
     Bare {
@@ -48,11 +59,18 @@ pub(crate) enum Task {
         #[arg(long)]
         listen: SocketAddr,
     },
+    /// The bare broadcast (started by fanout)
+    #[command(hide = true)]
+    BareBroadcast {
+        /// Where to listen
+        #[arg(long)]
+        listen: SocketAddr,
+    },
 }
 
-/// What all measurements share.
+/// Where everything is.
 #[derive(Debug, Args)]
-pub(crate) struct Common {
+pub(crate) struct Places {
     /// The matchbook program [default: beside this one]
     #[arg(long, value_name = "PATH")]
     matchbook: Option<PathBuf>,
@@ -62,6 +80,13 @@ pub(crate) struct Common {
     /// Write all that was measured to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+}
+
+/// What all measurements with rounds share.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) places: Places,
     /// Seconds that each cell is measured
     #[arg(long, default_value = "3", value_parser = seconds)]
     seconds: Duration,
@@ -158,7 +183,9 @@ impl Common {
     fn rounds(&self) -> usize {
         if self.smoke { 1 } else { self.rounds }
     }
+}
 
+impl Places {
     /// Where data is made: a directory that exists from now on.
     ///
     /// # Errors
@@ -171,6 +198,17 @@ impl Common {
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
         Ok(directory)
+    }
+
+    /// Matchbook alone.
+    ///
+    /// # Errors
+    /// This program's own directory is unknown.
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+        Ok(Programs {
+            matchbook: self.matchbook()?,
+            express: PathBuf::new(),
+        })
     }
 
     fn matchbook(&self) -> anyhow::Result<PathBuf> {
@@ -199,7 +237,7 @@ impl CompareOptions {
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
         Ok(Programs {
-            matchbook: self.common.matchbook()?,
+            matchbook: self.common.places.matchbook()?,
             express: self.express.clone(),
         })
     }
@@ -225,10 +263,7 @@ impl GrowthOptions {
     /// # Errors
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        Ok(Programs {
-            matchbook: self.common.matchbook()?,
-            express: PathBuf::new(),
-        })
+        self.common.places.programs()
     }
 
     pub(crate) fn plan(&self) -> growth::Plan {

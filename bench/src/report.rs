@@ -64,7 +64,7 @@ pub(crate) fn comparison(measured: &Comparison) -> String {
 }
 
 /// A ratio, or a dash where there is nothing to compare with.
-fn if_any(ratio: f64, digits: usize) -> String {
+pub(crate) fn if_any(ratio: f64, digits: usize) -> String {
     if ratio > 0.0 {
         format!("{ratio:.digits$}")
     } else {

@@ -44,15 +44,15 @@ impl Server {
     /// answers, with 200 if `only_200`, otherwise with anything.
     ///
     /// # Errors
-    /// It cannot be started, ends at once, or is not ready in time.
+    /// `command` failed, it cannot be started, ends at once, or is not ready in time.
     pub(crate) fn start(
-        command: impl FnOnce(SocketAddr) -> Command,
+        command: impl FnOnce(SocketAddr) -> anyhow::Result<Command>,
         log: &Path,
         probe_path: &str,
         only_200: bool,
     ) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let mut command = command(address);
+        let mut command = command(address)?;
         let output =
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         command

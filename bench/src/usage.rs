@@ -36,6 +36,39 @@ pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     status_bytes(pid, "VmRSS:")
 }
 
+/// Process `pid` and its children: a server may work in processes of its own.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = fs::read_to_string(path).unwrap_or_default();
+    let children = children.split_ascii_whitespace();
+    let children = children.filter_map(|child| child.parse().ok());
+    std::iter::once(pid).chain(children).collect()
+}
+
+/// The processor time of processes, in all.
+///
+/// # Errors
+/// One of them is gone.
+pub(crate) fn cpu_time_of(pids: &[u32]) -> anyhow::Result<Duration> {
+    pids.iter().map(|&pid| cpu_time(pid)).sum()
+}
+
+/// The resident memory of processes, in bytes. What several share counts once.
+///
+/// # Errors
+/// One of them is gone.
+pub(crate) fn resident_bytes_of(pids: &[u32]) -> anyhow::Result<u64> {
+    match pids {
+        [pid] => resident_bytes(*pid),
+        pids => pids.iter().map(|&pid| shared_bytes(pid)).sum(),
+    }
+}
+
+/// The resident memory of process `pid`, of each shared page its share.
+fn shared_bytes(pid: u32) -> anyhow::Result<u64> {
+    bytes_in(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
 /// The most memory that process `pid` ever had resident, in bytes.
 ///
 /// # Errors
@@ -45,8 +78,12 @@ pub(crate) fn peak_resident_bytes(pid: u32) -> anyhow::Result<u64> {
 }
 
 fn status_bytes(pid: u32, name: &str) -> anyhow::Result<u64> {
-    let path = format!("/proc/{pid}/status");
-    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    bytes_in(&format!("/proc/{pid}/status"), name)
+}
+
+/// What the line `name` of a file tells, in kB.
+fn bytes_in(path: &str, name: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     let kibibytes: u64 = status
         .lines()
         .find_map(|line| line.strip_prefix(name))
@@ -73,5 +110,7 @@ mod tests {
         assert!(resident_bytes(pid).unwrap() > 0);
         assert!(peak_resident_bytes(pid).unwrap() >= resident_bytes(pid).unwrap() / 2);
         cpu_time(pid).unwrap();
+        assert!(shared_bytes(pid).unwrap() > 0);
+        assert_eq!(family(pid).first(), Some(&pid));
     }
 }

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::field::media_type::MediaType;
 use crate::json::{self, ApplyFault, ApplyFaultKind, Patch};
 use crate::problem::{Kind, Problem};
 use crate::request::PatchForm;
@@ -25,6 +26,9 @@ pub enum Edit<'a> {
         content_type: &'a str,
         /// Whether that is JSON, and so has to parse.
         is_json: bool,
+        /// Whether to find the patch from the document before: worth its cost where
+        /// somebody follows the changes.
+        followed: bool,
     },
     /// It says what to change.
     Patch(PatchForm),
@@ -62,7 +66,14 @@ impl Edit<'_> {
             Self::Replace {
                 content_type,
                 is_json,
-            } => replace(before, content, content_type, is_json),
+                followed,
+            } => {
+                let outcome = replace(before, content, content_type, is_json)?;
+                Ok(match before.filter(|_| followed && is_json) {
+                    Some(before) => with_patch(before, outcome),
+                    None => outcome,
+                })
+            }
             Self::Patch(form) => {
                 let before = before.ok_or_else(|| Kind::NotFound.because("nothing to patch"))?;
                 patch(before, content, form, max_bytes)
@@ -91,6 +102,25 @@ fn replace(
         body: Bytes::copy_from_slice(content),
         patch: None,
     })
+}
+
+/// Adds the patch between two documents, if both are JSON.
+fn with_patch(before: Before<'_>, outcome: Outcome) -> Outcome {
+    let was_json =
+        MediaType::read(before.content_type).is_some_and(|media_type| media_type.is_json());
+    match outcome {
+        Outcome::Changed { body, patch: None } if was_json => {
+            let texts = std::str::from_utf8(before.body)
+                .ok()
+                .zip(std::str::from_utf8(&body).ok());
+            let patch = texts.map(|(before, after)| json::diff(before, after));
+            let patch = patch
+                .filter(|patch| patch.len() < body.len())
+                .map(Bytes::from);
+            Outcome::Changed { body, patch }
+        }
+        other => other,
+    }
 }
 
 fn patch(
@@ -167,10 +197,12 @@ mod tests {
     #[test]
     fn section_4_1_a_put_is_stored_as_sent() {
         let json = Edit::Replace {
+            followed: false,
             content_type: JSON,
             is_json: true,
         };
         let text = Edit::Replace {
+            followed: false,
             content_type: "text/plain",
             is_json: false,
         };

@@ -135,6 +135,9 @@ kinds! {
     /// The range lies outside the document.
     RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "The range lies outside the document"
         "Content-Range holds the document's length.";
+    /// The changes since a cursor can no longer be told.
+    CursorGone "cursor-gone" GONE "The changes since this cursor cannot be told"
+        "The cursor is malformed, of another history (a backup was restored), or older than the log reaches. Begin anew: GET the collection, and go on with the changes since the cursor of its first page. In an event stream the server does this by itself, with a reset.";
     /// The disk is full.
     StorageFull "storage-full" INSUFFICIENT_STORAGE "The disk is full"
         "Nothing was changed; reads go on. Free some space on the server.";

@@ -38,7 +38,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const NOSNIFF_FIELD: HeaderName = HeaderName::from_static("x-content-type-options");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const MATCHBOOK_VERSION: HeaderName = HeaderName::from_static("matchbook-version");
 
 /// What a 412 tells besides, so that one round trip is enough to go on (contract §5.3).
@@ -95,7 +95,9 @@ pub(crate) fn simple(call: &Call<'_>, answer: &Answer) -> Response<Body> {
         | Answer::NotModified(_)
         | Answer::Representation(_)
         | Answer::Part { .. }
-        | Answer::Written(_) => refuse(
+        | Answer::Written(_)
+        | Answer::Changes(_)
+        | Answer::Ended { .. } => refuse(
             call,
             &Kind::Internal.because("an answer without its subject"),
         ),

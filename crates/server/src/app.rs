@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use hyper::body::Body as _;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Availability, Circumstances, Policy};
+use matchbook_core::feed::EndReason;
 use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
 use matchbook_store::Store;
@@ -21,6 +22,8 @@ use crate::body::Body;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
+use crate::document;
+use crate::feed::Hub;
 use crate::metrics::Metrics;
 use crate::routes;
 
@@ -30,6 +33,7 @@ pub struct App<S> {
     pub(crate) store: S,
     pub(crate) policy: Policy,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hub: Arc<Hub>,
     cors: Cors,
     log_requests: bool,
     draining: AtomicBool,
@@ -43,6 +47,19 @@ pub(crate) struct Call<'a> {
     pub(crate) id: Uuid,
 }
 
+impl Call<'_> {
+    /// The canonical path that was asked for.
+    pub(crate) fn path(&self) -> String {
+        match &self.target {
+            Target::Document(path) => path.to_string(),
+            Target::Collection(path) => path.to_string(),
+            Target::Root => "/".to_owned(),
+            Target::Reserved(name) => format!("/_/{name}"),
+            Target::Moved(path) => path.clone(),
+        }
+    }
+}
+
 impl<S: Store> App<S> {
     /// A server of `store` under `policy`.
     ///
@@ -54,6 +71,7 @@ impl<S: Store> App<S> {
             cors: Cors::new(&policy.origins),
             policy,
             metrics,
+            hub: Arc::new(Hub::new()),
             log_requests,
             draining: AtomicBool::new(false),
         }
@@ -67,10 +85,31 @@ impl<S: Store> App<S> {
     /// From now on, new requests are turned away.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Relaxed);
+        self.hub.end(EndReason::Draining);
     }
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
+    }
+
+    /// Answers a read of a document that is in memory; `None` for all else.
+    pub(crate) fn answer_now(&self, parts: &Parts, peer: Peer) -> Option<Response<Body>> {
+        if !matches!(parts.method, http::Method::GET | http::Method::HEAD) || self.is_draining() {
+            return None;
+        }
+        let begun = Instant::now();
+        let call = self.call(parts, peer, None);
+        let facts = &call.facts;
+        let Target::Document(path) = &call.target else {
+            return None;
+        };
+        if facts.fault.is_some() || facts.moved.is_some() || facts.feed.is_some() {
+            return None;
+        }
+        let response = document::read_now(self, &call, path)?;
+        let response = self.complete(parts, &call, response, false);
+        self.tell(parts, peer, &call, response.status(), begun.elapsed());
+        Some(response)
     }
 
     /// Answers one request. Never fails: the error is what the HTTP library asks for.
@@ -171,7 +210,7 @@ fn without_content(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     let body = match body {
         // Of unknown length, so that none is announced.
-        Body::Stream(_) => Body::Stream(mpsc::channel(1).1),
+        Body::Stream(_) | Body::Events(_) => Body::Stream(mpsc::channel(1).1),
         body => {
             if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
                 parts.headers.insert(header::CONTENT_LENGTH, length.into());

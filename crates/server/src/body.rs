@@ -10,6 +10,8 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use matchbook_store::Document;
 use tokio::sync::mpsc;
 
+use crate::feed::EventStream;
+
 /// Nothing, all at once, or in pieces.
 #[derive(Debug)]
 pub(crate) enum Body {
@@ -22,6 +24,8 @@ pub(crate) enum Body {
     /// Pieces as they come. An error ends the connection, so that a client never takes
     /// a part for the whole.
     Stream(mpsc::Receiver<io::Result<Bytes>>),
+    /// Events, which go on.
+    Events(Box<EventStream>),
 }
 
 impl From<Bytes> for Body {
@@ -85,6 +89,9 @@ impl HttpBody for Body {
                 let piece = document.take().map(|document| Piece::Stored(document, 0));
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
+            Self::Events(events) => events.poll_next(context).map(|blocks| {
+                blocks.map(|blocks| Ok(Frame::data(Piece::Bytes(blocks.into_content()))))
+            }),
             Self::Stream(pieces) => pieces.poll_recv(context).map(|piece| {
                 piece.map(|bytes| bytes.map(|bytes| Frame::data(Piece::Bytes(bytes))))
             }),
@@ -100,7 +107,7 @@ impl HttpBody for Body {
             Self::Empty | Self::Full(None) | Self::Stored(None) => SizeHint::with_exact(0),
             Self::Stored(Some(document)) => SizeHint::with_exact(document.body.len() as u64),
             Self::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -106,6 +106,12 @@ settings! {
     drain_seconds: u64 = "N", "10";
     /// Memory for recently used documents, in MiB.
     cache_mib: u64 = "N", "64";
+    /// How long changes are kept for readers that come back, in seconds: a week.
+    retention_seconds: u64 = "N", "604800";
+    /// How many of the last changes are kept, however old they are.
+    retention_changes: u64 = "N", "10000";
+    /// Size of the data, in MiB, over which older changes go before their time; 0 for no such bound.
+    retention_mib: u64 = "N", "0";
     /// Largest document, in bytes.
     max_document_bytes: NonZeroUsize = "N", "4194304";
 }

@@ -9,6 +9,7 @@ pub mod app;
 pub mod config;
 pub mod connection;
 pub mod metrics;
+pub mod retention;
 
 mod answer;
 mod body;
@@ -16,6 +17,7 @@ mod content;
 mod cors;
 mod create;
 mod document;
+mod feed;
 mod list;
 mod pages;
 mod rebase;

@@ -37,9 +37,9 @@ pub(crate) fn page<S: Store>(app: &App<S>, call: &Call<'_>, name: &str) -> Respo
         (_, Some(kind)) => answer::page(JSON, Bytes::from(explain(kind))),
         ("metrics", _) => {
             let status = app.store.status();
-            let text = app
-                .metrics
-                .encode(status.size_bytes, status.applied.revision.get());
+            let revision = status.applied.revision.get();
+            let readers = app.hub.readers();
+            let text = app.metrics.encode(status.size_bytes, revision, readers);
             answer::page(METRICS, Bytes::from(text))
         }
         ("ready", _) if !app.store.status().writable => {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use http::Response;
 use matchbook_core::name::Target;
-use matchbook_core::request::Method;
+use matchbook_core::request::{CHANGES, Method};
 use matchbook_store::Store;
 
 use crate::app::{App, Call};
 use crate::body::Body;
 use crate::content::Content;
-use crate::{create, document, list, pages, write};
+use crate::{create, document, feed, list, pages, write};
 
 /// The futures of all but reads of documents are boxed: every request's future is as
 /// large as the largest of its parts, and is moved before it runs.
@@ -24,7 +24,11 @@ pub(crate) async fn route<S: Store>(
     if call.facts.fault.is_some() || call.facts.moved.is_some() {
         return pages::refusal(app, call);
     }
+    if call.facts.feed.is_some() {
+        return Box::pin(feed::feed(app, call)).await;
+    }
     match (&call.target, call.facts.method) {
+        (Target::Reserved(name), _) if name == CHANGES => Box::pin(feed::feed(app, call)).await,
         (Target::Document(path), Method::Put | Method::Patch | Method::Delete) => {
             Box::pin(write::write(app, call, content, path)).await
         }

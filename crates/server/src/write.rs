@@ -25,6 +25,7 @@ use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
+use crate::feed::is_followed;
 use crate::rebase;
 use crate::representation::Representation;
 
@@ -90,7 +91,7 @@ async fn attempt<S: Store>(
     current: Option<&Arc<Document>>,
     content: &Bytes,
 ) -> Result<Attempt, Problem> {
-    let edit = OwnedEdit::of(&call.facts);
+    let edit = OwnedEdit::of(&call.facts).map(|edit| edit.followed_if(|| is_followed(app, path)));
     let content_type = edit.as_ref().map_or_else(
         || current.map(|document| document.content_type.clone()),
         |edit| edit.content_type(current),
@@ -230,6 +231,7 @@ pub(crate) enum OwnedEdit {
     Replace {
         content_type: Arc<str>,
         is_json: bool,
+        followed: bool,
     },
     Patch(PatchForm),
 }
@@ -244,7 +246,16 @@ impl OwnedEdit {
         (facts.method != Method::Delete).then(|| Self::Replace {
             content_type: shared(content_type),
             is_json: content_type.is_json(),
+            followed: false,
         })
+    }
+
+    /// Notes whether somebody follows the document.
+    fn followed_if(mut self, is_followed: impl FnOnce() -> bool) -> Self {
+        if let Self::Replace { followed, .. } = &mut self {
+            *followed = is_followed();
+        }
+        self
     }
 
     pub(crate) fn content_type(&self, current: Option<&Arc<Document>>) -> Option<Arc<str>> {
@@ -264,9 +275,11 @@ impl OwnedEdit {
             Self::Replace {
                 content_type,
                 is_json,
+                followed,
             } => Edit::Replace {
                 content_type,
                 is_json: *is_json,
+                followed: *followed,
             },
             Self::Patch(form) => Edit::Patch(*form),
         };

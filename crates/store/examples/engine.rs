@@ -129,7 +129,7 @@ async fn fill(store: &SqliteStore, documents: u64) -> Result<(), Failure> {
         let writes = (at..end)
             .map(|number| put(number, None, 0))
             .collect::<Result<_, _>>()?;
-        store.commit(OperationId(0), batch(writes)).await?;
+        store.commit(OperationId(at.into()), batch(writes)).await?;
         at = end;
     }
     let rate = documents as f64 / began.elapsed().as_secs_f64();

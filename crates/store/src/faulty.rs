@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use matchbook_core::clock::Timestamp;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{Notify, watch};
@@ -151,6 +152,11 @@ impl<S: Store> Store for Faulty<S> {
         self.store.applied()
     }
 
+    /// Nothing, so that every read goes where faults are.
+    fn peek(&self, _: &DocumentPath) -> Option<Arc<Document>> {
+        None
+    }
+
     async fn load(
         &self,
         path: &DocumentPath,
@@ -216,6 +222,10 @@ impl<S: Store> Store for Faulty<S> {
             }
         }
         self.store.commit(operation, batch).await
+    }
+
+    async fn before(&self, at: Timestamp, keep: u64) -> Result<Revision, ReadError> {
+        self.read(self.store.before(at, keep)).await
     }
 
     async fn trim(&self, before: Revision) -> Result<(), CommitError> {

@@ -56,6 +56,10 @@ pub trait Store: Send + Sync + 'static {
     /// The applied position, as it grows: for those who follow the log.
     fn applied(&self) -> watch::Receiver<Revision>;
 
+    /// The document as it stands, if that is known at once; otherwise [`Store::load`]
+    /// tells. Never blocks.
+    fn peek(&self, path: &DocumentPath) -> Option<Arc<Document>>;
+
     /// The document as it stands, at `at_least` or later; `None` if there is none.
     ///
     /// # Errors
@@ -130,6 +134,19 @@ pub trait Store: Send + Sync + 'static {
         batch: Batch,
     ) -> impl Future<Output = Result<Vec<Version>, CommitError>> + Send;
 
+    /// How far to trim a log that is to keep what was written at this time and later,
+    /// and at least `keep` entries: to the last entry that is neither, or to the horizon
+    /// if there is none. Times do not order writes: where a clock was set back, the
+    /// answer may be off, by no more than the clock was.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn before(
+        &self,
+        at: Timestamp,
+        keep: u64,
+    ) -> impl Future<Output = Result<Revision, ReadError>> + Send;
+
     /// Moves the horizon to `before`, or to the end if that is earlier:
     /// [`Store::changes`] from before it answers [`ChangesError::Compacted`]. Drops the
     /// deletions before it and what was superseded before it; what an entry after it
@@ -152,6 +169,9 @@ pub struct Status {
     pub horizon: Revision,
     /// Bytes on disk.
     pub size_bytes: u64,
+    /// How many of them trimming has freed: the next writes use them again. Counted now
+    /// and then.
+    pub free_bytes: u64,
     /// False once a commit's fate was unknown (guarantee 7).
     pub writable: bool,
 }

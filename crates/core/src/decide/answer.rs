@@ -2,9 +2,10 @@
 
 use http::StatusCode;
 
+use crate::feed::EndReason;
 use crate::field::coding::Coding;
 use crate::problem::Problem;
-use crate::request::Method;
+use crate::request::{FeedForm, Method};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,16 @@ pub enum Answer {
     OutOfRange(Problem),
     /// A write succeeded.
     Written(Written),
+    /// 200 with the changes, in this form.
+    Changes(FeedForm),
+    /// 200 with an event stream that ends at once: any other status would keep a
+    /// browser from coming back (contract §7.6).
+    Ended {
+        /// Why.
+        reason: EndReason,
+        /// When to come back.
+        after_secs: u32,
+    },
 }
 
 /// How a successful write is answered (lines 21 to 23).

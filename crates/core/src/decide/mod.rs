@@ -11,6 +11,7 @@ mod state;
 
 use std::borrow::Cow;
 
+use crate::feed::EndReason;
 use crate::field::coding::Coding;
 use crate::field::content_encoding::ContentEncoding;
 use crate::field::host::Host;
@@ -19,7 +20,7 @@ use crate::field::range::Resolved;
 use crate::field::sec_fetch_site::SecFetchSite;
 use crate::precondition::{Access, Validators, Verdict};
 use crate::problem::Kind;
-use crate::request::{Method, Request};
+use crate::request::{FeedForm, Method, Request};
 pub use answer::{Allow, Answer, Decision, Written};
 pub use state::{
     Availability, Circumstances, Credentials, Policy, Present, Progress, Repeat, Resource,
@@ -52,6 +53,7 @@ pub fn decide(
                     opaque,
                     has_members,
                 } => about_collection(request, opaque, *has_members, policy),
+                Resource::Feed { .. } => Some(about_feed(request)),
                 Resource::Page => Some(Answer::Representation(Coding::Identity)),
                 Resource::NoPage => Some(Answer::Refuse(
                     Kind::NotFound.because("the server has no page of this name"),
@@ -72,12 +74,12 @@ fn gate(
     policy: &Policy,
 ) -> Option<Answer> {
     line_1(request, policy)
-        .or_else(|| line_2(circumstances))
+        .or_else(|| ends_early(line_2(circumstances), circumstances, request, resource))
         .or_else(|| lines_3_and_4(request, resource))
         .or_else(|| line_5(request, policy))
         .or_else(|| line_6(circumstances))
         .or_else(|| line_7(circumstances))
-        .or_else(|| line_8(circumstances))
+        .or_else(|| ends_early(line_8(circumstances), circumstances, request, resource))
 }
 
 /// Malformed, or meant for another host.
@@ -105,6 +107,29 @@ fn answers_for(request: &Request<'_>, policy: &Policy) -> bool {
     })
 }
 
+/// What tells a client to come back later tells it in the stream, where one was asked
+/// for.
+fn ends_early(
+    answer: Option<Answer>,
+    circumstances: &Circumstances,
+    request: &Request<'_>,
+    resource: &Resource<'_>,
+) -> Option<Answer> {
+    let is_stream = matches!(resource, Resource::Feed { .. })
+        && matches!(request.method, Method::Get | Method::Head)
+        && request.feed_form() == Some(FeedForm::EventStream);
+    match answer {
+        Some(Answer::Retry { after_secs, .. }) if is_stream => Some(Answer::Ended {
+            reason: match circumstances.availability {
+                Availability::Draining => EndReason::Draining,
+                Availability::Open | Availability::Overloaded => EndReason::Busy,
+            },
+            after_secs,
+        }),
+        answer => answer,
+    }
+}
+
 fn line_2(circumstances: &Circumstances) -> Option<Answer> {
     let detail = match circumstances.availability {
         Availability::Open => return None,
@@ -121,6 +146,7 @@ fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answe
     let allow = match resource {
         Resource::Document(_) => Allow::Document,
         Resource::Collection { .. } => Allow::Collection,
+        Resource::Feed { allow } => *allow,
         Resource::Page | Resource::NoPage => Allow::Page,
     };
     match request.method {
@@ -389,6 +415,17 @@ fn about_collection(
             ),
         },
     )
+}
+
+/// Lines 13 and 24 for a feed. It is its position that a client holds, not a version, so
+/// that preconditions mean nothing.
+fn about_feed(request: &Request<'_>) -> Answer {
+    match request.feed_form() {
+        Some(form) => Answer::Changes(form),
+        None => Answer::Refuse(Kind::NotAcceptable.because(
+            "changes are to be had as text/event-stream, application/json and application/x-ndjson",
+        )),
+    }
 }
 
 /// Lines 21 to 23.

@@ -1,6 +1,7 @@
 //! What is decided upon, besides the request: the resource, the operator's policy, the
 //! circumstances, and how far the request has come.
 
+use super::answer::Allow;
 use crate::limits::DOCUMENT_BYTES;
 use crate::problem::Problem;
 use crate::tag::Version;
@@ -16,6 +17,12 @@ pub enum Resource<'a> {
         opaque: &'a str,
         /// Whether it has members. `If-Match: *` on a POST asks.
         has_members: bool,
+    },
+    /// The changes of a document, of a collection, or of all. They can be followed
+    /// before there are any.
+    Feed {
+        /// The methods of what the changes are of.
+        allow: Allow,
     },
     /// The list of collections, or a page of the server's own.
     Page,

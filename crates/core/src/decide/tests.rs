@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version as HttpVersion};
 use super::*;
 use crate::request::Head;
 
+mod feeds;
 mod table;
 
 use table::{Line, READS, WRITES, lines};
@@ -98,6 +99,9 @@ impl Setup {
             compressible: self.compressible,
         };
         let resource = match target {
+            _ if request.feed.is_some() => Resource::Feed {
+                allow: Allow::Collection,
+            },
             crate::name::Target::Collection(_) => Resource::Collection {
                 opaque: "aaaaaaaa-7.json",
                 has_members: self.exists,
@@ -139,6 +143,10 @@ fn name(decision: &Decision) -> String {
         Answer::Representation(coding) => format!("200 {}", coding.token()),
         Answer::Part { first, last } => format!("206 {first}-{last}"),
         Answer::Written(how) => format!("{} written", how.status().as_u16()),
+        Answer::Changes(form) => format!("200 changes as {}", form.media_type()),
+        Answer::Ended { reason, after_secs } => {
+            format!("200 ended {} after {after_secs}", reason.as_str())
+        }
     }
 }
 

@@ -98,7 +98,6 @@ impl<'a> Content<'a> {
             } => {
                 json.push_str(",\"contentType\":");
                 quote_into(json, content_type);
-                // Writing to a string does not fail.
                 let _ = write!(json, ",\"length\":{length_bytes}");
             }
         }
@@ -134,23 +133,31 @@ impl Item<'_> {
     }
 }
 
-/// Appends `"path":…`, which is always the first member.
+/// Appends `"path":…`, which is always the first member. A canonical path holds nothing
+/// that a JSON string escapes.
 pub(super) fn path_into(json: &mut String, path: &DocumentPath) {
-    json.push_str("\"path\":");
-    quote_into(json, path.as_str());
+    for part in ["\"path\":\"", path.as_str(), "\""] {
+        json.push_str(part);
+    }
 }
 
 /// Appends an entity tag with its quotes, ready for `If-Match` (contract §1).
 pub(super) fn tag_into(json: &mut String, name: &str, version: Option<Version>) {
-    let _ = write!(json, ",\"{name}\":");
-    match version {
-        Some(version) => quote_into(json, version.text().etag()),
-        None => json.push_str("null"),
+    for part in [",\"", name, "\":"] {
+        json.push_str(part);
+    }
+    let Some(version) = version else {
+        json.push_str("null");
+        return;
+    };
+    for part in ["\"\\\"", version.text().opaque(), "\\\"\""] {
+        json.push_str(part);
     }
 }
 
 /// Appends `,"modified":…`.
 pub(super) fn modified_into(json: &mut String, modified: Timestamp) {
+    // Writing to a string does not fail.
     let _ = write!(json, ",\"modified\":\"{modified}\"");
 }
 

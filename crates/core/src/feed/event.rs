@@ -119,10 +119,8 @@ impl Event<'_> {
     /// # Ok::<(), matchbook_core::feed::NotACursor>(())
     /// ```
     pub fn block_into(&self, stream: &mut String, id: &Cursor, retry_ms: Option<u32>) {
+        retry_into(stream, retry_ms);
         // Writing to a string does not fail.
-        if let Some(retry_ms) = retry_ms {
-            let _ = writeln!(stream, "retry: {retry_ms}");
-        }
         let _ = write!(stream, "event: {}\nid: {id}\ndata: ", self.name());
         match self {
             Self::Change(change) => change.data_into(stream),
@@ -135,6 +133,23 @@ impl Event<'_> {
             Self::End(reason) => reason_into(stream, reason.as_str()),
         }
         stream.push_str("\n\n");
+    }
+}
+
+impl EndReason {
+    /// Appends the only event of a stream that ends before it began. It has no id, so
+    /// that a client that has one keeps it.
+    pub fn refusal_into(self, stream: &mut String, retry_ms: u32) {
+        retry_into(stream, Some(retry_ms));
+        stream.push_str("event: end\ndata: ");
+        reason_into(stream, self.as_str());
+        stream.push_str("\n\n");
+    }
+}
+
+fn retry_into(stream: &mut String, retry_ms: Option<u32>) {
+    if let Some(retry_ms) = retry_ms {
+        let _ = writeln!(stream, "retry: {retry_ms}");
     }
 }
 

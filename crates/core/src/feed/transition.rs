@@ -73,9 +73,10 @@ impl Write<'_> {
         let kind = match &self.effect {
             Effect::Put { content, patch } if matches(content) => {
                 let shown = content.shown(query.fields.as_ref());
-                let patch = match &query.fields {
-                    None => patch.map(Cow::Borrowed),
-                    Some(fields) => between_projections(fields, before, &shown),
+                let patch = match (&query.fields, held) {
+                    (None, _) => patch.map(Cow::Borrowed),
+                    (Some(fields), Some(_)) => between_projections(fields, before, &shown),
+                    (Some(_), None) => None,
                 };
                 let patch = patch.filter(|patch| is_worth_sending(patch, &shown));
                 self.shown(held, shown, patch, is_live)

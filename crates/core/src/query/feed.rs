@@ -18,6 +18,8 @@ pub struct FeedQuery {
     pub snapshot: bool,
     /// Most changes on a page, 1 to [`CHANGES_MAX`].
     pub limit: usize,
+    /// Whether a page was asked for: `_limit` is there.
+    pub is_paged: bool,
 }
 
 /// What a feed is asked for with.
@@ -63,6 +65,7 @@ impl FeedQuery {
                 sort: Vec::new(),
                 fields: controls.fields()?,
             },
+            is_paged: controls.limit.is_some(),
             since: controls.since,
         })
     }

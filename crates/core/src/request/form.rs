@@ -20,6 +20,29 @@ impl ListForm {
     }
 }
 
+/// How a feed is written (contract §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedForm {
+    /// An event stream, which goes on.
+    EventStream,
+    /// One JSON object with a page of changes.
+    Json,
+    /// One change a line, all that there are.
+    NdJson,
+}
+
+impl FeedForm {
+    /// Its media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::EventStream => "text/event-stream",
+            Self::Json => "application/json",
+            Self::NdJson => "application/x-ndjson",
+        }
+    }
+}
+
 /// What the content of a PATCH is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchForm {

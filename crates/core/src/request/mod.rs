@@ -2,6 +2,7 @@
 
 mod form;
 mod method;
+mod query;
 
 use http::uri::{Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Version, header};
@@ -25,10 +26,13 @@ use crate::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use crate::name::{NameFault, Target};
 use crate::precondition::Preconditions;
 use crate::problem::{Kind, Problem};
-use crate::query::{ListQuery, Place, Query};
+use crate::query::{FeedQuery, ListQuery, Place};
 
-pub use form::{ListForm, PatchForm};
+pub use form::{FeedForm, ListForm, PatchForm};
 pub use method::Method;
+
+/// The name below `/_/` of the changes of all documents.
+pub const CHANGES: &str = "changes";
 
 /// The facts.
 #[derive(Clone, Debug)]
@@ -43,6 +47,11 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The query of a list, and the place where its page begins.
     pub list: Option<(ListQuery, Option<Place>)>,
+    /// What a request for changes asks for, and `None` where the document, or the list,
+    /// itself is asked for.
+    pub feed: Option<Box<FeedQuery>>,
+    /// `Last-Event-ID`, as it was sent; what is wrong with it is told in the stream.
+    pub last_event_id: Option<&'a [u8]>,
     /// The host that the client believes it talks to.
     pub host: Option<Host<'a>>,
     /// Who made the browser send it.
@@ -104,6 +113,8 @@ impl<'a> Request<'a> {
             moved: None,
             query: head.uri.query(),
             list: None,
+            feed: None,
+            last_event_id: None,
             host: None,
             origin: None,
             fetch_site: None,
@@ -151,33 +162,6 @@ impl<'a> Request<'a> {
         Ok(target)
     }
 
-    fn read_query(&mut self, target: &Target) -> Result<(), String> {
-        let lists = matches!(target, Target::Collection(_) | Target::Root)
-            && matches!(self.method, Method::Get | Method::Head);
-        if lists {
-            let list = ListQuery::parse(self.query).map_err(|fault| fault.to_string())?;
-            if *target == Target::Root && list.query != Query::default() {
-                return Err("the list of collections takes only _limit and _after".to_owned());
-            }
-            if list.is_paged && self.list_form() == Some(ListForm::NdJson) {
-                return Err(
-                    "application/x-ndjson is the whole collection: leave _limit and _after out, or ask for application/json"
-                        .to_owned(),
-                );
-            }
-            let after = list
-                .resolve_after(None)
-                .map_err(|fault| fault.to_string())?;
-            self.list = Some((list, after));
-        } else if let Some(query) = self.query.filter(|query| !query.is_empty())
-            && !matches!(target, Target::Moved(_))
-        {
-            let name = query.split(['=', '&']).next().unwrap_or_default();
-            return Err(format!("the parameter '{name}' is not known here"));
-        }
-        Ok(())
-    }
-
     /// One pass over the names; only fields that are there are parsed.
     fn read_fields(&mut self, headers: &'a HeaderMap) -> Result<(), FieldFault> {
         for name in headers.keys() {
@@ -210,6 +194,7 @@ impl<'a> Request<'a> {
                         lines().any(|line| line.eq_ignore_ascii_case(b"100-continue"));
                 }
                 "prefer" => self.prefer = Prefer::parse(lines()),
+                "last-event-id" => self.last_event_id = lines().next(),
                 _ => {}
             }
         }
@@ -297,6 +282,19 @@ impl<'a> Request<'a> {
             None => Some(ListForm::Json),
             Some(accept) => {
                 let best = accept.best_of(&FORMS.map(ListForm::media_type))?;
+                FORMS.get(best).copied()
+            }
+        }
+    }
+
+    /// How to write a feed; `None`: no form is acceptable.
+    #[must_use]
+    pub fn feed_form(&self) -> Option<FeedForm> {
+        const FORMS: [FeedForm; 3] = [FeedForm::Json, FeedForm::NdJson, FeedForm::EventStream];
+        match &self.accept {
+            None => Some(FeedForm::Json),
+            Some(accept) => {
+                let best = accept.best_of(&FORMS.map(FeedForm::media_type))?;
                 FORMS.get(best).copied()
             }
         }

@@ -9,6 +9,7 @@ use matchbook::app::App;
 use matchbook::config::{HostName, LogFormat, Origin, Settings};
 use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
+use matchbook::retention::Retention;
 use matchbook_core::decide::Policy;
 use matchbook_store::sqlite::{Options, SqliteStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,10 +73,20 @@ async fn serve(app: &Arc<App<SqliteStore>>, settings: &Settings) -> Outcome {
             process::exit(i32::from(Exit::Interrupted.code()));
         });
     };
-    listener
-        .serve(stop, Duration::from_secs(settings.drain_seconds))
-        .await;
+    let serve = listener.serve(stop, Duration::from_secs(settings.drain_seconds));
+    tokio::select! {
+        () = serve => {}
+        () = retention(settings).keep(app.store()) => {}
+    }
     Ok(Exit::Done)
+}
+
+fn retention(settings: &Settings) -> Retention {
+    Retention {
+        age: Duration::from_secs(settings.retention_seconds),
+        changes: settings.retention_changes,
+        max_bytes: (settings.retention_mib > 0).then(|| settings.retention_mib.saturating_mul(MIB)),
+    }
 }
 
 fn policy(settings: &Settings) -> Policy {

@@ -327,6 +327,9 @@ mod tests {
             ("max_connections", "7", "7"),
             ("drain_seconds", "7", "7"),
             ("cache_mib", "7", "7"),
+            ("retention_seconds", "7", "7"),
+            ("retention_changes", "7", "7"),
+            ("retention_mib", "7", "7"),
             ("max_document_bytes", "7", "7"),
         ];
         assert_eq!(samples.map(|(key, ..)| key).as_slice(), {

@@ -1,41 +1,47 @@
 //! Connections: accepting, TLS, which HTTP, time limits, and an orderly end.
 
 mod framing;
+mod handover;
 mod refusal;
+mod registry;
 mod state;
 mod stream;
 mod tls;
-mod workers;
+pub(crate) mod workers;
 
-use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use matchbook_core::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use matchbook_store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use self::state::{CoarseClock, ConnectionState};
+use self::state::ConnectionState;
 use self::stream::{Transport, WatchedStream};
 pub use self::tls::{TlsError, TlsFiles};
 pub use self::workers::Workers;
 use crate::app::App;
 use crate::body::{Body, Piece};
 use crate::content::Content;
+use crate::feed;
 use framing::Doubt;
+use handover::Handover;
+use registry::{Entry, Registry};
 
 /// Longest time for a TLS handshake, and for the bytes that tell HTTP/1.1 from HTTP/2.
 const OPENING: Duration = Duration::from_secs(state::HEAD_SECS as u64);
@@ -53,17 +59,14 @@ const TURN_AWAY: Duration = Duration::from_secs(1);
 /// How long connections have to end after their last answer, when the server stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether all requests are answered, when the server stops. A
-/// count of them would cost each request two writes to memory that all processors
-/// share.
-const DRAIN_LOOK: Duration = Duration::from_millis(10);
-
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
 const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Streams that one HTTP/2 connection may have open: RFC 9113 §6.5.2 asks for at least
-/// 100; each costs memory before anything is known of it.
-const HTTP_2_STREAMS: u32 = 256;
+/// Streams that one HTTP/2 connection may have open, so that a proxy or a browser can
+/// follow thousands of documents over a few connections. Each costs some KiB before
+/// anything is known of it: all connections with all their streams would be too many,
+/// which is why readers of events are counted too (`feed`).
+const HTTP_2_STREAMS: u32 = 2_048;
 
 /// Pings on HTTP/2 connections, so that a dead line is noticed.
 const HTTP_2_PING: Duration = Duration::from_secs(20);
@@ -129,6 +132,10 @@ impl<S: Store> Listener<S> {
     /// Serves until `stop` completes. Then requests that are under way are finished,
     /// for at most `patience`, while new ones are turned away with 503.
     pub async fn serve(self, stop: impl Future<Output = ()>, patience: Duration) {
+        for (number, worker) in self.workers.all().enumerate() {
+            worker.spawn(Arc::clone(&self.app.hub).relay(number));
+        }
+        let follower = tokio::spawn(feed::follow(Arc::clone(&self.app)));
         let mut sweep = tokio::time::interval(SWEEP);
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -148,6 +155,7 @@ impl<S: Store> Listener<S> {
             }
         }
         drop(self.socket);
+        follower.abort();
         self.open.finish_all();
         let _ = timeout(FAREWELL, self.open.emptied()).await;
         self.open.abort_all();
@@ -243,12 +251,12 @@ async fn converse<S: Store>(
         }
     };
     let stream = WatchedStream::new(transport, prefix, state.clone(), !is_http_2);
-    let result = if is_http_2 {
-        speak_http_2(app, stream, peer, state).await
+    if is_http_2 {
+        let spoken = speak_http_2(app, stream, peer, state).await;
+        spoken.map_err(io::Error::other)
     } else {
         speak_http_1(app, stream, peer, state).await
-    };
-    result.map_err(io::Error::other)
+    }
 }
 
 /// Reads as far as needed to tell HTTP/2 with prior knowledge from HTTP/1.1.
@@ -264,11 +272,12 @@ async fn read_preface(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// What answers the requests of a connection, whichever HTTP it speaks. Under HTTP/2
-/// there is never a doubt.
+/// there is never a doubt, and event streams stay among the others.
 fn requests<S: Store>(
     app: Arc<App<S>>,
     peer: Peer,
     state: &Arc<ConnectionState>,
+    handover: Option<Arc<Handover>>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<OpenBody>,
@@ -279,9 +288,47 @@ fn requests<S: Store>(
     service_fn(move |request: Request<Incoming>| {
         let (doubt, open) = Open::begin(&state);
         let (parts, incoming) = request.into_parts();
-        app.clone()
-            .answer(parts, Content::Unread(incoming), peer, doubt, open)
+        if doubt.is_none()
+            && incoming.is_end_stream()
+            && let Some(answer) = app.answer_now(&parts, peer)
+        {
+            return Answering::Now(Some(answer.map(|body| OpenBody { body, open })));
+        }
+        let handover = handover
+            .clone()
+            .filter(|_| parts.version == Version::HTTP_11);
+        let answer = app
+            .clone()
+            .answer(parts, Content::Unread(incoming), peer, doubt, open);
+        Answering::Later(Box::pin(async move {
+            let answer = answer.await?;
+            Ok(match handover {
+                Some(handover) if answer.body().is_events() => handover.take(answer).await,
+                _ => answer,
+            })
+        }))
     })
+}
+
+/// An answer, or how it comes about. What is known at once needs no state to wait in:
+/// that of the rest is large, and would be moved for each request.
+enum Answering<F> {
+    Now(Option<Response<OpenBody>>),
+    Later(Pin<Box<F>>),
+}
+
+impl<F: Future<Output = io::Result<Response<OpenBody>>>> Future for Answering<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<F::Output> {
+        match self.get_mut() {
+            Self::Now(answer) => {
+                let again = || io::Error::other("polled again after its end");
+                Poll::Ready(answer.take().ok_or_else(again))
+            }
+            Self::Later(answer) => answer.as_mut().poll(context),
+        }
+    }
 }
 
 async fn speak_http_1<S: Store>(
@@ -289,20 +336,42 @@ async fn speak_http_1<S: Store>(
     stream: WatchedStream,
     peer: Peer,
     state: Arc<ConnectionState>,
-) -> hyper::Result<()> {
-    let connection = http1::Builder::new()
+) -> io::Result<()> {
+    let handover = Arc::new(Handover::default());
+    let requests = requests(app, peer, &state, Some(Arc::clone(&handover)));
+    let mut connection = http1::Builder::new()
         // A client that sends no more may still wait for its answer.
         .half_close(true)
         .max_buf_size(HTTP_1_BUFFER)
         .max_headers(HTTP_1_FIELDS)
-        .serve_connection(TokioIo::new(stream), requests(app, peer, &state));
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        biased;
-        result = connection.as_mut() => return result,
-        () = state.finish.notified() => connection.as_mut().graceful_shutdown(),
+        .serve_connection(TokioIo::new(stream), requests);
+    let mut finish = Some(Box::pin(state.finish.notified()));
+    let ended = poll_fn(|context| {
+        loop {
+            if let Poll::Ready(ended) = Pin::new(&mut connection).poll(context) {
+                return Poll::Ready(Some(ended));
+            }
+            // hyper has written and flushed what it had, unless the client is slow.
+            if handover.is_due() && !state.is_stalled() {
+                return Poll::Ready(None);
+            }
+            let told = finish.as_mut().map(|finish| finish.as_mut().poll(context));
+            if told != Some(Poll::Ready(())) {
+                return Poll::Pending;
+            }
+            finish = None;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+    });
+    if let Some(ended) = ended.await {
+        return ended.map_err(io::Error::other);
     }
-    connection.await
+    drop(finish);
+    let mut stream = connection.into_parts().io.into_inner();
+    match handover.answer() {
+        Some(answer) => handover::write(&mut stream, answer).await,
+        None => Ok(()),
+    }
 }
 
 async fn speak_http_2<S: Store>(
@@ -316,7 +385,7 @@ async fn speak_http_2<S: Store>(
         .max_concurrent_streams(HTTP_2_STREAMS)
         .max_header_list_size(u32::try_from(HTTP_1_BUFFER).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP_2_PING)
-        .serve_connection(TokioIo::new(stream), requests(app, peer, &state));
+        .serve_connection(TokioIo::new(stream), requests(app, peer, &state, None));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         biased;
@@ -357,88 +426,18 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// The connections that are open.
-#[derive(Debug, Default)]
-struct Registry {
-    clock: Arc<CoarseClock>,
-    next: AtomicU64,
-    connections: Mutex<HashMap<u64, (Arc<ConnectionState>, AbortHandle)>>,
-    emptied: tokio::sync::Notify,
-}
-
-/// A connection's place in the registry and in the limit.
-struct Entry {
-    registry: Arc<Registry>,
-    id: u64,
-    #[allow(dead_code, reason = "held for as long as the connection is open")]
-    place: OwnedSemaphorePermit,
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        let mut connections = self.registry.lock();
-        connections.remove(&self.id);
-        if connections.is_empty() {
-            self.registry.emptied.notify_waiters();
-        }
-    }
-}
-
-impl Registry {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Arc<ConnectionState>, AbortHandle)>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sweep(&self) {
-        self.clock.tick();
-        for (state, task) in self.lock().values() {
-            if state.is_overdue() {
-                task.abort();
-            }
-        }
-    }
-
-    fn finish_all(&self) {
-        for (state, _) in self.lock().values() {
-            state.finish.notify_one();
-        }
-    }
-
-    fn abort_all(&self) {
-        for (_, task) in self.lock().values() {
-            task.abort();
-        }
-    }
-
-    /// Completes when no request is without its answer.
-    async fn answered(&self) {
-        let mut look = tokio::time::interval(DRAIN_LOOK);
-        loop {
-            look.tick().await;
-            if self.lock().values().all(|(state, _)| state.is_answered()) {
-                return;
-            }
-        }
-    }
-
-    async fn emptied(&self) {
-        loop {
-            let emptied = self.emptied.notified();
-            if self.lock().is_empty() {
-                return;
-            }
-            emptied.await;
-        }
-    }
-}
-
 /// The body of an answer on its way; the request stays open until it is written.
 pub(crate) struct OpenBody {
     pub(crate) body: Body,
     #[allow(dead_code, reason = "held for as long as the answer is written")]
     pub(crate) open: Open,
+}
+
+impl OpenBody {
+    /// Whether it is an event stream.
+    fn is_events(&self) -> bool {
+        matches!(self.body, Body::Events(_))
+    }
 }
 
 impl hyper::body::Body for OpenBody {

@@ -99,6 +99,11 @@ impl ConnectionState {
         }
     }
 
+    /// Whether the client has not taken all that was written.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled_since.load(Relaxed) != 0
+    }
+
     /// A request's header section is complete; answers what is in doubt about it.
     pub(crate) fn request_begins(&self) -> Option<Doubt> {
         let request = self.requests.fetch_add(1, Relaxed) + 1;

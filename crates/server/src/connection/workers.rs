@@ -5,12 +5,22 @@
 //! than with one scheduler for all threads. What would hold up the other connections of
 //! a thread is done elsewhere (see `content::OFFLOAD_BYTES`).
 
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
+
+thread_local! {
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The number of the worker that this runs on; 0 elsewhere.
+pub(crate) fn current() -> usize {
+    NUMBER.get()
+}
 
 /// A thread for each processor.
 #[derive(Debug)]
@@ -34,13 +44,16 @@ impl Workers {
     /// That of the operating system.
     pub fn start() -> io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        let threads = (0..count)
-            .map(|_| Worker::start())
-            .collect::<Result<_, _>>()?;
+        let threads = (0..count).map(Worker::start).collect::<Result<_, _>>()?;
         Ok(Self {
             threads,
             next: AtomicUsize::new(0),
         })
+    }
+
+    /// All of them, in the order of their numbers.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Handle> {
+        self.threads.iter().map(|worker| &worker.handle)
     }
 
     /// Where the next connection goes: to each in turn.
@@ -51,13 +64,16 @@ impl Workers {
 }
 
 impl Worker {
-    fn start() -> io::Result<Self> {
+    fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("matchbook-serve".to_owned())
-            .spawn(move || run(&runtime, stopped))?;
+            .spawn(move || {
+                NUMBER.set(number);
+                run(&runtime, stopped);
+            })?;
         Ok(Self {
             handle,
             stop: Some(stop),

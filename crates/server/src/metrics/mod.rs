@@ -23,6 +23,7 @@ pub struct Metrics {
     commit: Histogram,
     store_bytes: Gauge,
     revision: Gauge,
+    readers: Gauge,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -58,6 +59,12 @@ impl Default for Metrics {
         );
         let revision = Gauge::default();
         registry.register("revision", "The last applied revision", revision.clone());
+        let readers = Gauge::default();
+        registry.register(
+            "feed_readers",
+            "Streams that follow changes, and requests that wait for some",
+            readers.clone(),
+        );
         Self {
             registry,
             tallies,
@@ -65,6 +72,7 @@ impl Default for Metrics {
             commit,
             store_bytes,
             revision,
+            readers,
         }
     }
 }
@@ -76,7 +84,8 @@ impl Metrics {
     }
 
     /// The text that `/_/metrics` answers.
-    pub(crate) fn encode(&self, store_bytes: u64, revision: u64) -> String {
+    pub(crate) fn encode(&self, store_bytes: u64, revision: u64, readers: usize) -> String {
+        self.readers.set(i64::try_from(readers).unwrap_or(i64::MAX));
         self.store_bytes
             .set(i64::try_from(store_bytes).unwrap_or(i64::MAX));
         self.revision

@@ -286,7 +286,9 @@ pub async fn followers_miss_nothing_while_others_write_and_trim<E: Engine>(engin
         let done = model.entries.iter();
         let done = done.filter(|(_, _, write)| scope.holds(&write.path));
         let done: Vec<_> = done.map(|(version, ..)| *version).collect();
-        assert_eq!(told, done, "{scope:?}");
+        let differ = told.iter().zip(&done).find(|(told, done)| told != done);
+        let lengths = (told.len(), done.len());
+        assert!(told == done, "{scope:?}: {differ:?} of {lengths:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Guarantee 6 and the reading of the log.
 
+use matchbook_core::clock::Timestamp;
 use matchbook_core::tag::{Revision, Version};
 
 use super::{Engine, batch, body, delete, load, operation, path, put, write};
@@ -170,6 +171,49 @@ pub async fn a_trimmed_log_says_so_and_keeps_the_documents<E: Engine>(engine: &E
             .is_empty()
     );
     assert_eq!(body(&store, "/c/3").await, "three");
+}
+
+/// How far to trim, by age and by number.
+pub async fn what_is_young_or_to_be_kept_is_not_trimmed<E: Engine>(engine: &E) {
+    let place = engine.place();
+    let store = engine.open(&place);
+    let begin = store.status().applied.revision;
+    let ever = Timestamp::MAX;
+    assert_eq!(store.before(ever, 0).await, Ok(begin));
+    let mut positions = vec![begin];
+    for number in 0..40_u64 {
+        let mut batch = batch(vec![put(&format!("/c/{number}"), None, "x")]);
+        // Two at each time.
+        batch.at = Timestamp::from_millis(1_000 + number / 2 * 10);
+        let version = store.commit(operation(), batch).await.unwrap()[0];
+        positions.push(version.revision);
+    }
+    // The time, how many to keep, and how many are neither.
+    let cases = [
+        (0, 0, 0),
+        (1_000, 0, 0),
+        (1_001, 0, 2),
+        (1_100, 0, 20),
+        (1_105, 0, 22),
+        (1_105, 18, 22),
+        (1_105, 19, 21),
+        (1_190, 0, 38),
+        (1_191, 0, 40),
+        (1_191, 1, 39),
+        (1_191, 40, 0),
+        (1_191, 1_000, 0),
+        (1_191, u64::MAX, 0),
+    ];
+    let at = Timestamp::from_millis;
+    for (millis, keep, expected) in cases {
+        let before = store.before(at(millis), keep).await;
+        assert_eq!(before, Ok(positions[expected]), "{millis} {keep}");
+    }
+    store.trim(positions[30]).await.unwrap();
+    for (millis, keep, expected) in cases {
+        let before = store.before(at(millis), keep).await;
+        assert_eq!(before, Ok(positions[expected.max(30)]), "{millis} {keep}");
+    }
 }
 
 /// A version is one document's, at one moment.

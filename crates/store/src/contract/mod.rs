@@ -71,6 +71,7 @@ macro_rules! contract_suite {
             a_position_of_another_history_is_refused
             a_trimmed_log_says_so_and_keeps_the_documents
             a_superseded_version_can_be_read
+            what_is_young_or_to_be_kept_is_not_trimmed
             changes_from_anywhere_are_what_was_done
             a_rare_entry_is_found_among_many
             followers_miss_nothing_while_others_write_and_trim

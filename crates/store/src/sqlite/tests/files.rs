@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use matchbook_core::tag::Version;
+use matchbook_core::tag::{Revision, Version};
 use rusqlite::Connection;
 
-use super::{copy_directory, open, read, write};
+use super::{copy_directory, open, read, wait, write};
 use crate::Store;
 use crate::sqlite::{OpenError, backup, restore};
 
@@ -228,4 +228,32 @@ fn the_write_ahead_log_shrinks_again_after_a_long_read() {
         assert!(round < 1_000_000, "it does not shrink");
     }
     assert!(store.status().writable);
+}
+
+#[test]
+fn what_trimming_frees_is_used_again() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).unwrap();
+    let body = "x".repeat(20_000);
+    let mut version = None;
+    let mut round = || {
+        for _ in 0..500 {
+            version = Some(write(&store, "/c/1", version, &body));
+        }
+        wait(store.trim(Revision::MAX)).unwrap();
+        let status = store.status();
+        // All but the document as it stands, nearly.
+        assert!(status.free_bytes > 9_000_000, "{}", status.free_bytes);
+        Connection::open(place.path().join("matchbook.db"))
+            .and_then(|file| file.pragma_query_value(None, "page_count", |row| row.get(0)))
+            .unwrap()
+    };
+    let pages: u32 = round();
+    for _ in 0..3 {
+        assert!(round() <= pages + pages / 10);
+    }
+    drop(store);
+    let store = open(place.path()).unwrap();
+    write(&store, "/c/2", None, "x");
+    assert!(store.status().free_bytes > 9_000_000);
 }
