@@ -11,8 +11,9 @@
 //! "reset"                                        ; what is held may be of another history
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use matchbook_core::feed::Cursor;
 use matchbook_core::tag::Version;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,8 @@ pub(super) struct Holdings {
     pub(super) format: u32,
     pub(super) cursor: String,
     entries: BTreeMap<String, Entry>,
+    /// Dropped since the cursor was set.
+    dropped: BTreeSet<String>,
     /// The number of snapshots that have begun.
     snapshot: u32,
     lines: usize,
@@ -133,6 +136,7 @@ impl Holdings {
                 self.format = *format;
             }
             Step::Claim(id) => {
+                self.dropped.remove(id);
                 let snapshot = self.snapshot;
                 let entry = self.entries.entry(id.clone()).or_insert(Entry {
                     held: None,
@@ -152,17 +156,23 @@ impl Holdings {
                 };
                 let held = version(etag).map(|version| Held { version, print });
                 let snapshot = self.snapshot;
+                self.dropped.remove(id);
                 self.entries.insert(id.clone(), Entry { held, snapshot });
             }
             Step::Drop(id) => {
                 self.entries.remove(id);
+                self.dropped.insert(id.clone());
             }
             Step::Reset => {
                 self.snapshot = self.snapshot.saturating_add(1);
                 // It is none of the history that the snapshot is of.
                 self.cursor.clear();
+                self.dropped.clear();
             }
-            Step::Cursor(cursor) => self.cursor.clone_from(cursor),
+            Step::Cursor(cursor) => {
+                self.cursor.clone_from(cursor);
+                self.dropped.clear();
+            }
         }
     }
 
@@ -175,8 +185,10 @@ impl Holdings {
         entry.snapshot == self.snapshot
     }
 
+    /// The number of files that hold a document.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        let entries = self.entries.values();
+        entries.filter(|entry| entry.held.is_some()).count()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Entry)> {
@@ -187,6 +199,18 @@ impl Holdings {
     pub(super) fn ids(&self, holds: impl Fn(Entry) -> bool) -> Vec<String> {
         let found = self.iter().filter(|(_, entry)| holds(*entry));
         found.map(|(id, _)| id.to_owned()).collect()
+    }
+
+    /// What may be of a history that is lost, if the server's data were replaced by an
+    /// older copy of them: a cursor from before the copy is good all the same, and what
+    /// is known from after the cursor is not. Also what is not known at all.
+    pub(super) fn doubtful(&self) -> Vec<String> {
+        let at = self.cursor.parse::<Cursor>();
+        let at = at.map(|cursor| cursor.at.revision).ok();
+        let is_ahead = |held: Held| at.is_some_and(|at| held.version.revision > at);
+        let mut ids = self.ids(|entry| entry.held.is_none_or(is_ahead));
+        ids.extend(self.dropped.iter().cloned());
+        ids
     }
 
     /// Whether the journal is much longer than it needs to be.
@@ -215,6 +239,9 @@ impl Holdings {
         steps_of(true);
         if !self.cursor.is_empty() {
             Step::Cursor(self.cursor.clone()).line_into(&mut journal);
+        }
+        for id in &self.dropped {
+            Step::Drop(id.clone()).line_into(&mut journal);
         }
         journal
     }
@@ -271,6 +298,7 @@ mod tests {
         };
         let mut said: Vec<_> = holdings.iter().map(entry).collect();
         said.push(holdings.cursor.clone());
+        said.extend(holdings.dropped.iter().cloned());
         said
     }
 

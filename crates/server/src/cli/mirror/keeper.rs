@@ -10,7 +10,6 @@
 use std::io;
 
 use bytes::Bytes;
-use matchbook_core::feed::Cursor;
 use matchbook_core::json::Patch;
 use matchbook_core::tag::Version;
 
@@ -157,19 +156,13 @@ impl<D: Disk, S: Source> Keeper<D, S> {
         Ok(broken)
     }
 
-    /// Gets each document anew that is held in a later version than the cursor's. When a
-    /// line is come back to, the data may be an older copy by now: a cursor from before
-    /// the copy is good, and a version from after it is of a lost history, whose number
-    /// says nothing.
+    /// Gets each document anew of which something is known that the cursor is behind of:
+    /// when a line is come back to, that may be of a history that was lost.
     ///
     /// # Errors
     /// The disk's and the source's.
     pub(super) async fn come_back(&mut self) -> Result<(), Failure> {
-        let Ok(cursor) = self.cursor().parse::<Cursor>() else {
-            return Ok(());
-        };
-        let is_ahead = |held: Held| held.version.revision > cursor.at.revision;
-        for id in self.holdings.ids(|entry| entry.held.is_some_and(is_ahead)) {
+        for id in self.holdings.doubtful() {
             self.renew(&id).await?;
         }
         self.flush()
@@ -333,7 +326,12 @@ impl<D: Disk, S: Source> Keeper<D, S> {
                 Err(Failure::unreachable(why))
             }
             Some((found, content)) => self.write(id, found, &content),
-            None => self.remove(id),
+            None => {
+                // Until the feed tells that it has gone, and when, that is not settled.
+                self.disk.remove(id)?;
+                self.take(Step::Claim(id.to_owned()));
+                Ok(())
+            }
         }
     }
 
