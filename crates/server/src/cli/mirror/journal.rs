@@ -3,7 +3,7 @@
 //! at any moment leaves a half of one; a torn last line is as if it were not there.
 //!
 //! ```text
-//! {"mirror":{"format":1,"of":"http://127.0.0.1:2040/notes"}}
+//! {"mirror":{"format":1,"of":"http://127.0.0.1:2040/notes","exact":false}}
 //! {"claim":"7"}                                  ; the file is the mirror's
 //! {"hold":{"id":"7","etag":"\"k3v4q2ab-17\"","bytes":16,"crc":3610024432}}
 //! {"cursor":"k3v4q2ab-17"}                       ; all up to here is in the files
@@ -29,8 +29,12 @@ const SLACK_LINES: usize = 10_000;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Step {
-    /// The first line.
-    Mirror { format: u32, of: String },
+    /// What it is a mirror of, and whether byte for byte. The first line.
+    Mirror {
+        format: u32,
+        of: String,
+        exact: bool,
+    },
     /// The file of this id is the mirror's, and may hold anything.
     Claim(String),
     /// The file of this id holds a version.
@@ -85,6 +89,7 @@ pub(super) struct Entry {
 pub(super) struct Holdings {
     pub(super) of: Option<String>,
     pub(super) format: u32,
+    pub(super) exact: bool,
     pub(super) cursor: String,
     entries: BTreeMap<String, Entry>,
     /// Dropped since the cursor was set.
@@ -131,9 +136,9 @@ impl Holdings {
     pub(super) fn take(&mut self, step: &Step) {
         self.lines += 1;
         match step {
-            Step::Mirror { of, format } => {
+            Step::Mirror { format, of, exact } => {
                 self.of = Some(of.clone());
-                self.format = *format;
+                (self.format, self.exact) = (*format, *exact);
             }
             Step::Claim(id) => {
                 self.dropped.remove(id);
@@ -222,7 +227,8 @@ impl Holdings {
     pub(super) fn journal(&self) -> String {
         let mut journal = String::new();
         let of = self.of.clone().unwrap_or_default();
-        Step::Mirror { format: FORMAT, of }.line_into(&mut journal);
+        let (format, exact) = (self.format, self.exact);
+        Step::Mirror { format, of, exact }.line_into(&mut journal);
         let mut steps_of = |is_confirmed: bool| {
             for (id, entry) in self.iter() {
                 if self.is_confirmed(entry) == is_confirmed {
@@ -263,12 +269,13 @@ mod tests {
     fn the_lines_are_as_described() {
         let mut journal = String::new();
         let of = "http://h/c".to_owned();
-        Step::Mirror { format: 1, of }.line_into(&mut journal);
+        let (format, exact) = (1, true);
+        Step::Mirror { format, of, exact }.line_into(&mut journal);
         Step::Claim("7".to_owned()).line_into(&mut journal);
         hold("7", 17, b"1").line_into(&mut journal);
         Step::Reset.line_into(&mut journal);
         Step::Cursor("a-1".to_owned()).line_into(&mut journal);
-        let expected = r#"{"mirror":{"format":1,"of":"http://h/c"}}
+        let expected = r#"{"mirror":{"format":1,"of":"http://h/c","exact":true}}
 {"claim":"7"}
 {"hold":{"id":"7","etag":"\"aaaaaaaa-17\"","bytes":1,"crc":2212294583}}
 "reset"

@@ -181,10 +181,7 @@ impl Scene {
             failures: Rc::clone(&self.failures),
         };
         let journal = self.disk.0.borrow().journal.clone();
-        let mut mirror = Keeper::new(self.disk.clone(), source, &journal, OF, false)?;
-        if self.exact {
-            mirror = mirror.exactly();
-        }
+        let mut mirror = Keeper::new(self.disk.clone(), source, &journal, OF, self.exact, false)?;
         now(mirror.repair())?;
         self.mirror = Some(mirror);
         Ok(())
@@ -375,6 +372,7 @@ fn a_mirror_is_of_one_collection() {
             source(),
             &journal,
             "http://h/d",
+            false,
             is_moved,
         )
     };
