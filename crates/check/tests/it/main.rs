@@ -26,6 +26,7 @@ mod feed;
 mod feed_json;
 mod feed_lines;
 mod feed_live;
+mod feed_model;
 mod feed_resume;
 mod feed_start;
 mod feed_wait;
