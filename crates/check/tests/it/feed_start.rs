@@ -182,6 +182,38 @@ fn section_7_4_a_position_that_is_none_begins_anew() {
     begins_anew(server.events("/c?_since="), "malformed");
 }
 
+/// The log is trimmed: who is further back than it reaches begins anew, the others go on.
+#[test]
+fn section_7_4_a_position_that_is_too_old_begins_anew() {
+    let server = Server::with(&["--retention-seconds", "0", "--retention-changes", "20"]);
+    server.create("/c/0", "0");
+    let begun = server.events("/c?_snapshot=true").take(3);
+    let mut events = server.events("/c?_snapshot=true");
+    for n in 1..100 {
+        server.create(&format!("/c/{n}"), format!("{{\"n\":{n}}}"));
+    }
+    let mut replica = Replica::default();
+    while replica.held.len() < 100 {
+        let event = events.next();
+        assert!(event.name != "reset" || event.text("reason") == "snapshot");
+        replica.apply(&event);
+    }
+    let old = format!("/c?_since={}", begun[2].id);
+    // It is trimmed from time to time.
+    while server.get(&old).send().code == 200 {}
+    server.get(&old).send().status(410).problem("cursor-gone");
+    for event in &begun {
+        for target in ["/c", "/c?n=7", "/c?_fields=n"] {
+            let replica = begins_anew(server.events_after(target, &event.id), "too-old");
+            assert_eq!(replica.held.len(), if target == "/c?n=7" { 1 } else { 100 });
+        }
+    }
+    let recent = server.events_after("/c", replica.id.as_deref().unwrap());
+    assert_eq!({ recent }.next().name, "synced");
+    server.create("/c/last", "1");
+    assert_eq!(events.next().text("path"), "/c/last");
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -55,6 +55,8 @@ fn wrong<T>(what: impl Into<String>) -> Result<T, Stop> {
 pub(super) struct Reader {
     pub(super) asked: Asked,
     pub(super) replica: Replica,
+    /// It is away.
+    pub(super) rests: bool,
     random: Random,
     events: Option<Events>,
     /// What it holds came from a list, and not from a snapshot.
@@ -72,6 +74,7 @@ impl Reader {
         Self {
             asked: Asked::random(random),
             replica: Replica::default(),
+            rests: false,
             random: random.other(),
             events: None,
             is_listed: false,
@@ -81,7 +84,15 @@ impl Reader {
         }
     }
 
-    pub(super) fn note(&mut self, what: String) {
+    /// Is away for a round, or comes back.
+    pub(super) fn rests(&mut self, rests: bool) {
+        self.rests = rests;
+        if rests {
+            self.events = None;
+        }
+    }
+
+    fn note(&mut self, what: String) {
         if self.log.len() == SHOWN {
             self.log.pop_front();
         }
@@ -119,6 +130,9 @@ impl Reader {
 
     /// Reads until it has come to the marks, or the server is gone.
     pub(super) fn read(&mut self, phase: &Phase) -> Result<(), Stop> {
+        if self.rests {
+            return Ok(());
+        }
         let read = self.until_marked(phase);
         if read.is_err() {
             self.events = None;
