@@ -5,6 +5,7 @@
 
 mod args;
 mod child;
+mod clients;
 mod docs;
 mod files;
 mod steps;

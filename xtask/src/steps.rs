@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::tally::Tally;
-use crate::{child, docs, files, tidy, tools};
+use crate::{child, clients, docs, files, tidy, tools};
 
 /// Lines of a failed step's or test's output that are shown; all are in the step's log,
 /// in `xtask/` of the target directory.
@@ -29,6 +29,10 @@ pub(crate) const STEPS: &[Step] = &[
         about: "install what is missing, and the dependencies",
         work: |run| {
             for mut command in tools::missing() {
+                run.command(&mut command)?;
+            }
+            // With what was installed just now.
+            for mut command in clients::missing()? {
                 run.command(&mut command)?;
             }
             Ok(())
@@ -83,7 +87,8 @@ pub(crate) const STEPS: &[Step] = &[
             command
                 .args(["test", "--locked", "--workspace", "--no-fail-fast"])
                 .args(["--", "--show-output"])
-                .env("MATCHBOOK_BIN", files::target()?.join("release/matchbook"));
+                .env("MATCHBOOK_BIN", files::target()?.join("release/matchbook"))
+                .env("MATCHBOOK_TEST_PROGRAMS", "required");
             run.command(&mut command)
         },
     },
@@ -101,9 +106,12 @@ pub(crate) const STEPS: &[Step] = &[
         work: |run| {
             build_server(run)?;
             run.cargo(&["build", "--locked", "--release", "-p", "matchbook-bench"])?;
-            let mut command = Command::new(files::target()?.join("release/matchbook-bench"));
-            command.arg("--smoke").current_dir(files::root());
-            run.command(&mut command)
+            for measurement in [&[][..], &["fanout"], &["wire"], &["catchup"]] {
+                let mut command = Command::new(files::target()?.join("release/matchbook-bench"));
+                command.args(measurement).arg("--smoke");
+                run.command(command.current_dir(files::root()))?;
+            }
+            Ok(())
         },
     },
 ];

@@ -5,8 +5,21 @@ use std::process::{Command, Stdio};
 
 use crate::child;
 
-/// Programs that the documents' commands use. Debian's packages have the same names.
-const PROGRAMS: [&str; 3] = ["bash", "curl", "openssl"];
+/// Programs that the tests and the documents' commands use, and Debian's packages of them.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("bash", "bash"),
+    ("chromium", "chromium"),
+    ("curl", "curl"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("openssl", "openssl"),
+    ("varnishd", "varnish"),
+];
+
+/// Where a daemon is that is not on the path of everybody.
+const SYSTEM_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
 /// Parts of the toolchain, with the cargo command that each brings.
 const COMPONENTS: [(&str, &str); 2] = [("rustfmt", "fmt"), ("clippy", "clippy")];
@@ -26,8 +39,12 @@ pub(crate) fn missing() -> Vec<Command> {
             commands.push(install);
         }
     }
-    let absent = PROGRAMS.into_iter().filter(|name| find(name).is_none());
-    let absent: Vec<&str> = absent.collect();
+    let absent = PROGRAMS.into_iter();
+    let absent = absent.filter(|(program, _)| find(program).is_none());
+    let mut absent: Vec<&str> = absent.map(|(_, package)| package).collect();
+    if !has_python() {
+        absent.push("python3-venv");
+    }
     if !absent.is_empty() {
         commands.push(apt_get(&["update"]));
         let mut install = apt_get(&["install", "--yes", "--no-install-recommends"]);
@@ -38,6 +55,14 @@ pub(crate) fn missing() -> Vec<Command> {
     fetch.args(["fetch", "--locked"]);
     commands.push(fetch);
     commands
+}
+
+/// Whether there is a Python that makes environments with packages of their own.
+fn has_python() -> bool {
+    let mut probe = Command::new("python3");
+    probe.args(["-c", "import ensurepip, venv"]);
+    let probe = probe.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    probe.is_ok_and(|status| status.success())
 }
 
 /// `apt-get`, by `sudo` for whoever is not root.
@@ -58,6 +83,7 @@ fn apt_get(words: &[&str]) -> Command {
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
+        .chain(SYSTEM_DIRECTORIES.iter().map(PathBuf::from))
         .map(|directory| directory.join(program))
         .find(|file| file.is_file())
 }

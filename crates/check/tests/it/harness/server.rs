@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -15,11 +15,15 @@ use tempfile::TempDir;
 
 use super::binary;
 use super::client::Connection;
+use super::events::Events;
 use super::request::Request;
 
 /// How long a start may take before the test gives up on it. Only a broken server
 /// takes that long.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Any free port of this machine, for nobody else.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
@@ -41,17 +45,18 @@ impl Server {
     pub(crate) fn with(flags: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let data = directory.path().join("data");
-        Self::launch(directory, data, to_owned(flags))
+        Self::launch(directory, data, to_owned(flags), ANY_PORT)
     }
 
     /// A server on data that the test keeps.
     pub(crate) fn on(data: &Path, flags: &[&str]) -> Self {
-        Self::launch(TempDir::new().unwrap(), data.to_owned(), to_owned(flags))
+        let directory = TempDir::new().unwrap();
+        Self::launch(directory, data.to_owned(), to_owned(flags), ANY_PORT)
     }
 
-    fn launch(directory: TempDir, data: PathBuf, flags: Vec<String>) -> Self {
+    fn launch(directory: TempDir, data: PathBuf, flags: Vec<String>, listen: SocketAddr) -> Self {
         let log = directory.path().join("log");
-        let (mut process, lines) = spawn(&data, &flags, &log);
+        let (mut process, lines) = spawn(&data, listen, &flags, &log);
         let address = loop {
             match lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
@@ -140,8 +145,17 @@ impl Server {
     /// Starts again on the same data after [`Self::stop`] or [`Self::kill`]; the
     /// address may be another one.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_at(ANY_PORT);
+    }
+
+    /// Starts again on the same data and at the same address.
+    pub(crate) fn start_again_there(&mut self) {
+        self.start_again_at(self.address);
+    }
+
+    fn start_again_at(&mut self, listen: SocketAddr) {
         let directory = std::mem::replace(&mut self.directory, TempDir::new().unwrap());
-        let next = Self::launch(directory, self.data.clone(), self.flags.clone());
+        let next = Self::launch(directory, self.data.clone(), self.flags.clone(), listen);
         *self = next;
     }
 
@@ -171,6 +185,18 @@ impl Server {
     /// GET.
     pub(crate) fn get(&self, target: &str) -> Request<'static> {
         self.request("GET", target)
+    }
+
+    /// The events of a target.
+    #[track_caller]
+    pub(crate) fn events(&self, target: &str) -> Events {
+        Events::open(self.address, target, &[])
+    }
+
+    /// The events of a target after the last one that a client got.
+    #[track_caller]
+    pub(crate) fn events_after(&self, target: &str, last_event_id: &str) -> Events {
+        Events::open(self.address, target, &[("Last-Event-ID", last_event_id)])
     }
 
     /// HEAD.
@@ -243,7 +269,12 @@ fn to_owned(flags: &[&str]) -> Vec<String> {
 
 /// The process, and the lines of its standard output as they come. They are read to
 /// the end, so that the server never waits for a reader.
-fn spawn(data: &Path, flags: &[String], log: &Path) -> (Child, mpsc::Receiver<String>) {
+fn spawn(
+    data: &Path,
+    listen: SocketAddr,
+    flags: &[String],
+    log: &Path,
+) -> (Child, mpsc::Receiver<String>) {
     let mut command = Command::new(binary::path());
     // What the tester's own server is set up with is not for this one.
     let variables = std::env::vars_os().map(|(name, _)| name);
@@ -252,7 +283,7 @@ fn spawn(data: &Path, flags: &[String], log: &Path) -> (Child, mpsc::Receiver<St
         command.env_remove(name);
     });
     let mut process = command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--listen", &listen.to_string(), "--data"])
         .arg(data)
         .args(flags)
         .current_dir(log.parent().unwrap())
