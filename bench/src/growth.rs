@@ -6,6 +6,7 @@
 //! that no cache of the server still holds what is then written.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) connections: Vec<usize>,
     pub(crate) rounds: usize,
     pub(crate) restarts: usize,
+    /// Whether the operating system may have the files on the disk only.
+    pub(crate) cold: bool,
     pub(crate) times: Times,
 }
 
@@ -106,6 +109,13 @@ pub(crate) fn run(plan: &Plan, programs: &Programs, directory: &Path) -> anyhow:
     let [few, many] = plan.sizes;
     let mut few = prepare(plan, programs, directory, few, &mut starts)?;
     let mut many = prepare(plan, programs, directory, many, &mut starts)?;
+    if !plan.cold {
+        for size in plan.sizes {
+            let data = directory.join(format!("matchbook-{size}")).join("data");
+            eprintln!("reading the files of {size} documents into the system's memory");
+            read_files(&data)?;
+        }
+    }
     let mut records = [Vec::new(), Vec::new()];
     for round in 0..plan.rounds {
         for &work in &plan.work {
@@ -200,6 +210,17 @@ fn prepare(
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
+}
+
+/// Reads all files, so that the operating system has them in its memory, if they fit:
+/// what is compared is the work of the server, not that of the disk.
+fn read_files(directory: &Path) -> anyhow::Result<()> {
+    let mut space = vec![0; 1_024 * 1_024];
+    for entry in fs::read_dir(directory)? {
+        let mut file = fs::File::open(entry?.path())?;
+        while file.read(&mut space)? > 0 {}
+    }
+    Ok(())
 }
 
 /// The length of all files below `directory`.

@@ -153,6 +153,9 @@ pub(crate) struct GrowthOptions {
     /// How often the start is timed
     #[arg(long, default_value_t = 5)]
     restarts: usize,
+    /// Leave the files where they are, and do not read them into the system's memory first
+    #[arg(long)]
+    cold: bool,
     /// Keep the filled data here, and use what an earlier run left
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
@@ -269,6 +272,7 @@ impl GrowthOptions {
     pub(crate) fn plan(&self) -> growth::Plan {
         let smoke = self.common.smoke;
         growth::Plan {
+            cold: self.cold,
             sizes: if smoke {
                 [1_000, 2_000]
             } else {

@@ -22,6 +22,7 @@ use crate::body::Body;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
+use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
 use crate::routes;
@@ -89,6 +90,26 @@ impl<S: Store> App<S> {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
+    }
+
+    /// Answers a read of a document that is in memory; `None` for all else.
+    pub(crate) fn answer_now(&self, parts: &Parts, peer: Peer) -> Option<Response<Body>> {
+        if !matches!(parts.method, http::Method::GET | http::Method::HEAD) || self.is_draining() {
+            return None;
+        }
+        let begun = Instant::now();
+        let call = self.call(parts, peer, None);
+        let facts = &call.facts;
+        let Target::Document(path) = &call.target else {
+            return None;
+        };
+        if facts.fault.is_some() || facts.moved.is_some() || facts.feed.is_some() {
+            return None;
+        }
+        let response = document::read_now(self, &call, path)?;
+        let response = self.complete(parts, &call, response, false);
+        self.tell(parts, peer, &call, response.status(), begun.elapsed());
+        Some(response)
     }
 
     /// Answers one request. Never fails: the error is what the HTTP library asks for.

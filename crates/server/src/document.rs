@@ -13,7 +13,18 @@ use matchbook_store::{Document, ReadError, Store};
 use crate::answer;
 use crate::app::{App, Call};
 use crate::body::Body;
-use crate::representation::{Representation, coded};
+use crate::representation::{Representation, code, coded};
+
+/// The answer, if it can be given without waiting: the document is in memory, and so is
+/// the coding that is wanted. Nearly all reads are answered so, and need no task's state.
+pub(crate) fn read_now<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    path: &DocumentPath,
+) -> Option<Response<Body>> {
+    let document = app.store.peek(path)?;
+    read_from(app, call, Some(&document)).ok()
+}
 
 pub(crate) async fn read<S: Store>(
     app: &App<S>,
@@ -24,9 +35,27 @@ pub(crate) async fn read<S: Store>(
         Ok(document) => document,
         Err(error) => return answer::refuse(call, &unreadable(call, &error)),
     };
-    let found = document
-        .as_ref()
-        .map(|document| (document, Representation::of(document)));
+    match read_from(app, call, document.as_ref()) {
+        Ok(response) => response,
+        Err(NotCoded(coding)) => {
+            if let Some(document) = &document {
+                code(document, coding).await;
+            }
+            let internal = || answer::refuse(call, &Kind::Internal.because("the coding failed"));
+            read_from(app, call, document.as_ref()).unwrap_or_else(|_| internal())
+        }
+    }
+}
+
+/// The document is not in this coding yet.
+struct NotCoded(Coding);
+
+fn read_from<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    document: Option<&Arc<Document>>,
+) -> Result<Response<Body>, NotCoded> {
+    let found = document.map(|document| (document, Representation::of(document)));
     let present = found
         .as_ref()
         .map(|(_, representation)| representation.present());
@@ -37,26 +66,25 @@ pub(crate) async fn read<S: Store>(
         &app.policy,
         &Progress::Asked,
     );
-    let (Decision::Answer(answer), Some((document, representation))) = (&decision, &found) else {
-        return without_document(call, &decision);
-    };
-    about(call, answer, document, representation).await
-}
-
-fn without_document(call: &Call<'_>, decision: &Decision) -> Response<Body> {
-    match decision {
-        Decision::Answer(answer) => answer::simple(call, answer),
-        Decision::Proceed => answer::refuse(call, &Kind::Internal.because("a read proceeded")),
+    match (&decision, &found) {
+        (Decision::Answer(answer), Some((document, representation))) => {
+            about(call, answer, document, representation)
+        }
+        (Decision::Answer(answer), None) => Ok(answer::simple(call, answer)),
+        (Decision::Proceed, _) => {
+            let problem = Kind::Internal.because("a read proceeded");
+            Ok(answer::refuse(call, &problem))
+        }
     }
 }
 
-async fn about(
+fn about(
     call: &Call<'_>,
     answer: &Answer,
     document: &Arc<Document>,
     representation: &Representation<'_>,
-) -> Response<Body> {
-    match answer {
+) -> Result<Response<Body>, NotCoded> {
+    Ok(match answer {
         Answer::NotModified(coding) => {
             answer::not_modified(representation, representation.etag(*coding))
         }
@@ -66,10 +94,10 @@ async fn about(
             Coding::Identity,
             Arc::clone(document),
         ),
-        Answer::Representation(coding) => match Box::pin(coded(document, *coding)).await {
-            Some(coded) => answer::representation(representation, coded.etag, *coding, coded.body),
-            None => answer::refuse(call, &Kind::Internal.because("the coding failed")),
-        },
+        Answer::Representation(coding) => {
+            let coded = coded(document, *coding).ok_or(NotCoded(*coding))?;
+            answer::representation(representation, coded.etag, *coding, coded.body)
+        }
         Answer::Part { first, last } => {
             answer::part(representation, (*first, *last), &document.body)
                 .unwrap_or_else(|| answer::refuse(call, &Kind::Internal.because("no such part")))
@@ -83,7 +111,7 @@ async fn about(
             answer::refuse_stale(call, problem, &rebase)
         }
         other => answer::simple(call, other),
-    }
+    })
 }
 
 /// A read that failed: the client learns that it did, the log learns why.

@@ -106,21 +106,21 @@ impl<'a> Representation<'a> {
     }
 }
 
-/// The representation in this coding. Compresses at its first use, on a thread that
-/// may.
-pub(crate) async fn coded(document: &Arc<Document>, coding: Coding) -> Option<Coded> {
-    if let Some(coded) = slot(document, coding)?.get() {
-        return Some(coded.clone());
-    }
+/// The representation in this coding, if it was made before.
+pub(crate) fn coded(document: &Document, coding: Coding) -> Option<Coded> {
+    slot(document, coding)?.get().cloned()
+}
+
+/// Makes the representation in this coding, on a thread that may take its time.
+pub(crate) async fn code(document: &Arc<Document>, coding: Coding) {
     let document = document.clone();
-    tokio::task::spawn_blocking(move || {
+    let made = tokio::task::spawn_blocking(move || {
         let body = compress(coding, &document.body)?;
         let etag = Representation::of(&document).etag(coding);
-        let made = slot(&document, coding)?;
-        Some(made.get_or_init(|| Coded { etag, body }).clone())
-    })
-    .await
-    .ok()?
+        slot(&document, coding).map(|slot| drop(slot.set(Coded { etag, body })))
+    });
+    // What was not made is not found afterwards.
+    let _ = made.await;
 }
 
 fn slot(document: &Document, coding: Coding) -> Option<&OnceLock<Coded>> {

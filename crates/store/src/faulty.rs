@@ -152,6 +152,11 @@ impl<S: Store> Store for Faulty<S> {
         self.store.applied()
     }
 
+    /// Nothing, so that every read goes where faults are.
+    fn peek(&self, _: &DocumentPath) -> Option<Arc<Document>> {
+        None
+    }
+
     async fn load(
         &self,
         path: &DocumentPath,

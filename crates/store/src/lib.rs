@@ -56,6 +56,10 @@ pub trait Store: Send + Sync + 'static {
     /// The applied position, as it grows: for those who follow the log.
     fn applied(&self) -> watch::Receiver<Revision>;
 
+    /// The document as it stands, if that is known at once; otherwise [`Store::load`]
+    /// tells. Never blocks.
+    fn peek(&self, path: &DocumentPath) -> Option<Arc<Document>>;
+
     /// The document as it stands, at `at_least` or later; `None` if there is none.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ struct Item {
     modified: Option<String>,
 }
 
-fn parse_condition(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_condition(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((field, value)) if !field.is_empty() => Ok((field.to_owned(), value.to_owned())),
         _ => Err("a condition has the form FIELD=VALUE or FIELD:OP=VALUE".to_owned()),

@@ -15,6 +15,7 @@ mod import;
 mod layout;
 mod list;
 mod manual;
+mod mirror;
 mod pointer;
 mod progress;
 mod rebase;
@@ -22,8 +23,10 @@ mod serve;
 mod serve_args;
 mod show;
 mod split;
+mod stream;
 mod tag_arg;
 mod target;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -57,6 +60,7 @@ Examples:
   echo '{\"title\":\"Milk\"}' | matchbook put /notes/1
   matchbook get /notes/1
   matchbook patch /notes/1 --edit
+  matchbook watch /notes
   matchbook import /countries countries.ndjson --id /cca3";
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +79,10 @@ enum Command {
     Delete(document::DeleteArgs),
     /// List collections, or the documents of one
     Ls(list::ListArgs),
+    /// Print changes as they happen
+    Watch(watch::WatchArgs),
+    /// Keep a directory of files equal to a collection
+    Mirror(mirror::MirrorArgs),
     /// Save each document of a file in a collection
     Import(import::ImportArgs),
     /// Write all documents of a collection to a file
@@ -133,6 +141,8 @@ fn run(command: Command) -> Outcome {
         Command::Patch(args) => client::block_on(args.run()),
         Command::Delete(args) => client::block_on(args.run()),
         Command::Ls(args) => client::block_on(args.run()),
+        Command::Watch(args) => client::block_on(args.run()),
+        Command::Mirror(args) => client::block_on(args.run()),
         Command::Import(args) => client::block_on(args.run()),
         Command::Export(args) => client::block_on(args.run()),
         Command::Backup(args) => args.run(),

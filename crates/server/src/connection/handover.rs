@@ -9,6 +9,7 @@
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
@@ -27,25 +28,29 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// The place where an answer waits until the connection is taken from hyper.
 #[derive(Default)]
-pub(super) struct Handover(Mutex<Option<Response<OpenBody>>>);
+pub(super) struct Handover {
+    answer: Mutex<Option<Response<OpenBody>>>,
+    is_due: AtomicBool,
+}
 
 impl Handover {
     /// Takes an answer, and never comes back: it is dropped with the rest of what hyper
     /// holds.
     pub(super) async fn take(&self, answer: Response<OpenBody>) -> Response<OpenBody> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.is_due.store(true, Relaxed);
         pending().await
     }
 
-    /// Whether an answer waits.
+    /// Whether an answer waits. Asked whenever the connection was polled.
     pub(super) fn is_due(&self) -> bool {
-        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answer.is_some()
+        self.is_due.load(Relaxed)
     }
 
     /// The answer.
     pub(super) fn answer(&self) -> Option<Response<OpenBody>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        answer.take()
     }
 }
 

@@ -19,7 +19,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response, Version};
@@ -288,20 +288,47 @@ fn requests<S: Store>(
     service_fn(move |request: Request<Incoming>| {
         let (doubt, open) = Open::begin(&state);
         let (parts, incoming) = request.into_parts();
+        if doubt.is_none()
+            && incoming.is_end_stream()
+            && let Some(answer) = app.answer_now(&parts, peer)
+        {
+            return Answering::Now(Some(answer.map(|body| OpenBody { body, open })));
+        }
         let handover = handover
             .clone()
             .filter(|_| parts.version == Version::HTTP_11);
         let answer = app
             .clone()
             .answer(parts, Content::Unread(incoming), peer, doubt, open);
-        async move {
+        Answering::Later(Box::pin(async move {
             let answer = answer.await?;
             Ok(match handover {
                 Some(handover) if answer.body().is_events() => handover.take(answer).await,
                 _ => answer,
             })
-        }
+        }))
     })
+}
+
+/// An answer, or how it comes about. What is known at once needs no state to wait in:
+/// that of the rest is large, and would be moved for each request.
+enum Answering<F> {
+    Now(Option<Response<OpenBody>>),
+    Later(Pin<Box<F>>),
+}
+
+impl<F: Future<Output = io::Result<Response<OpenBody>>>> Future for Answering<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<F::Output> {
+        match self.get_mut() {
+            Self::Now(answer) => {
+                let again = || io::Error::other("polled again after its end");
+                Poll::Ready(answer.take().ok_or_else(again))
+            }
+            Self::Later(answer) => answer.as_mut().poll(context),
+        }
+    }
 }
 
 async fn speak_http_1<S: Store>(

@@ -60,7 +60,8 @@ struct Ring {
     last_frame: Instant,
     /// The position that was told last, and when.
     bookmark: (Version, Instant),
-    end: Option<Blocks>,
+    /// Why and until when all are sent away.
+    end: Option<(EndReason, u32)>,
 }
 
 #[derive(Clone)]
@@ -143,11 +144,7 @@ impl Channel {
 
     /// Ends it for all, after what was told.
     pub(super) fn end(&self, reason: EndReason, retry_ms: u32) {
-        let mut text = String::new();
-        let mut ring = self.ring();
-        let told = Cursor::from(ring.bookmark.0);
-        Event::End(reason).block_into(&mut text, &told, Some(retry_ms));
-        ring.end = Some(Blocks::new(&text));
+        self.ring().end = Some((reason, retry_ms));
     }
 
     /// Those of one worker who wait.
@@ -264,8 +261,17 @@ impl Subscription {
                 }
             }
         }
-        if let Some(blocks) = &ring.end {
-            return Poll::Ready(Taken::End(blocks.clone()));
+        if let Some((reason, retry_ms)) = ring.end {
+            // Who came later than the last frame is further.
+            let told = ring.bookmark.0;
+            let told = if told.revision > self.seen.revision {
+                told
+            } else {
+                self.seen
+            };
+            let mut text = String::new();
+            Event::End(reason).block_into(&mut text, &Cursor::from(told), Some(retry_ms));
+            return Poll::Ready(Taken::End(Blocks::new(&text)));
         }
         // While the ring is held: whoever adds a frame finds the reader among those who
         // wait. Once, although hyper asks whenever anything happens on the connection.

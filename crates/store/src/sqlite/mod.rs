@@ -166,17 +166,23 @@ impl Store for SqliteStore {
         self.shared.follow()
     }
 
+    fn peek(&self, path: &DocumentPath) -> Option<Arc<Document>> {
+        let applied = self.shared.applied();
+        let document = self.shared.cache.get(path)?;
+        (document.version.revision <= applied).then(|| {
+            self.shared.observer.loaded(true);
+            document
+        })
+    }
+
     async fn load(
         &self,
         path: &DocumentPath,
         at_least: Revision,
     ) -> Result<Option<Arc<Document>>, ReadError> {
-        let applied = self.shared.applied();
-        if at_least <= applied
-            && let Some(document) = self.shared.cache.get(path)
-            && document.version.revision <= applied
+        if at_least <= self.shared.applied()
+            && let Some(document) = self.peek(path)
         {
-            self.shared.observer.loaded(true);
             return Ok(Some(document));
         }
         // Boxed, so that the future of a hit is small.

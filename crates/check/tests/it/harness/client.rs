@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::answer::Answer;
 use super::request::Request;
@@ -21,14 +21,27 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects.
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
+        Self::try_open(address).unwrap()
+    }
+
+    /// Connects, if somebody listens.
+    pub(crate) fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self {
             stream: BufReader::new(stream),
             host: address,
-        }
+        })
+    }
+
+    /// Gives up on what it waits for at this time.
+    pub(crate) fn wait_until(&self, deadline: Instant) -> std::io::Result<()> {
+        // No wait at all would be one without end.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = left.max(Duration::from_millis(1));
+        self.stream.get_ref().set_read_timeout(Some(left))
     }
 
     /// Where it goes.
@@ -77,6 +90,19 @@ impl Connection {
     /// # Errors
     /// The connection ended, or what came is no answer.
     pub(crate) fn try_read(&mut self, method: &str) -> std::io::Result<Answer> {
+        let mut answer = self.try_head()?;
+        let code = answer.code;
+        if method != "HEAD" && code >= 200 && code != 204 && code != 304 {
+            answer.body = self.try_body(&answer)?;
+        }
+        Ok(answer)
+    }
+
+    /// The next answer without its content.
+    ///
+    /// # Errors
+    /// The connection ended, or what came is no answer.
+    pub(crate) fn try_head(&mut self) -> std::io::Result<Answer> {
         let status_line = self.line()?;
         let mut fields = Vec::new();
         loop {
@@ -88,16 +114,39 @@ impl Connection {
             fields.push((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()));
         }
         let code = code_in(&status_line).ok_or(ErrorKind::InvalidData)?;
-        let mut answer = Answer {
+        Ok(Answer {
             status_line,
             code,
             fields,
             body: Vec::new(),
-        };
-        if method != "HEAD" && code >= 200 && code != 204 && code != 304 {
-            answer.body = self.body(&answer)?;
+        })
+    }
+
+    /// The next chunk of a chunked content; `None` is its end (RFC 9112 §7.1).
+    ///
+    /// # Errors
+    /// The connection ended, or what came is no chunk.
+    pub(crate) fn try_chunk(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let size = usize::from_str_radix(&self.line()?, 16);
+        let mut chunk = vec![0; size.map_err(|_| ErrorKind::InvalidData)?];
+        self.stream.read_exact(&mut chunk)?;
+        if !self.line()?.is_empty() {
+            return Err(ErrorKind::InvalidData.into());
         }
-        Ok(answer)
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+
+    /// Some of the text that comes next.
+    ///
+    /// # Errors
+    /// The connection ended, or what came is no text.
+    pub(crate) fn try_some(&mut self) -> std::io::Result<String> {
+        let bytes = self.stream.fill_buf()?.to_vec();
+        self.stream.consume(bytes.len());
+        match String::from_utf8(bytes) {
+            Ok(text) if text.is_empty() => Err(ErrorKind::UnexpectedEof.into()),
+            text => text.map_err(|_| ErrorKind::InvalidData.into()),
+        }
     }
 
     /// Whether the server has closed: waits until it has, or sends something.
@@ -133,22 +182,17 @@ impl Connection {
         Ok(line.iter().copied().map(char::from).collect())
     }
 
-    fn body(&mut self, answer: &Answer) -> std::io::Result<Vec<u8>> {
+    /// The content of an answer whose head was read.
+    ///
+    /// # Errors
+    /// The connection ended, or what came is no content.
+    pub(crate) fn try_body(&mut self, answer: &Answer) -> std::io::Result<Vec<u8>> {
         let mut body = Vec::new();
         if answer.maybe("transfer-encoding") == Some("chunked") {
-            loop {
-                let size = usize::from_str_radix(&self.line()?, 16);
-                let size = size.map_err(|_| ErrorKind::InvalidData)?;
-                let begin = body.len();
-                body.resize(begin + size, 0);
-                self.stream.read_exact(&mut body[begin..])?;
-                if !self.line()?.is_empty() {
-                    return Err(ErrorKind::InvalidData.into());
-                }
-                if size == 0 {
-                    return Ok(body);
-                }
+            while let Some(chunk) = self.try_chunk()? {
+                body.extend_from_slice(&chunk);
             }
+            return Ok(body);
         }
         match answer.maybe("content-length") {
             Some(length) => {

@@ -4,9 +4,14 @@ pub(crate) mod answer;
 pub(crate) mod binary;
 pub(crate) mod client;
 pub(crate) mod data;
+pub(crate) mod events;
+pub(crate) mod exact;
 pub(crate) mod programs;
+pub(crate) mod replica;
 pub(crate) mod request;
 pub(crate) mod server;
 
 pub(crate) use answer::Answer;
+pub(crate) use events::{Event, Events};
+pub(crate) use replica::Replica;
 pub(crate) use server::Server;

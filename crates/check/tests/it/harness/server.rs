@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::binary;
 use super::client::Connection;
+use super::events::Events;
 use super::request::Request;
 
 /// How long a start may take before the test gives up on it. Only a broken server
@@ -184,6 +185,18 @@ impl Server {
     /// GET.
     pub(crate) fn get(&self, target: &str) -> Request<'static> {
         self.request("GET", target)
+    }
+
+    /// The events of a target.
+    #[track_caller]
+    pub(crate) fn events(&self, target: &str) -> Events {
+        Events::open(self.address, target, &[])
+    }
+
+    /// The events of a target after the last one that a client got.
+    #[track_caller]
+    pub(crate) fn events_after(&self, target: &str, last_event_id: &str) -> Events {
+        Events::open(self.address, target, &[("Last-Event-ID", last_event_id)])
     }
 
     /// HEAD.
