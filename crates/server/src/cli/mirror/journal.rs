@@ -3,7 +3,7 @@
 //! at any moment leaves a half of one; a torn last line is as if it were not there.
 //!
 //! ```text
-//! {"mirror":{"format":1,"of":"http://127.0.0.1:2040/notes"}}
+//! {"mirror":{"format":1,"of":"http://127.0.0.1:2040/notes","exact":false}}
 //! {"claim":"7"}                                  ; the file is the mirror's
 //! {"hold":{"id":"7","etag":"\"k3v4q2ab-17\"","bytes":16,"crc":3610024432}}
 //! {"cursor":"k3v4q2ab-17"}                       ; all up to here is in the files
@@ -11,8 +11,9 @@
 //! "reset"                                        ; what is held may be of another history
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use matchbook_core::feed::Cursor;
 use matchbook_core::tag::Version;
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,12 @@ const SLACK_LINES: usize = 10_000;
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Step {
-    /// The first line.
-    Mirror { format: u32, of: String },
+    /// What it is a mirror of, and whether byte for byte. The first line.
+    Mirror {
+        format: u32,
+        of: String,
+        exact: bool,
+    },
     /// The file of this id is the mirror's, and may hold anything.
     Claim(String),
     /// The file of this id holds a version.
@@ -84,8 +89,11 @@ pub(super) struct Entry {
 pub(super) struct Holdings {
     pub(super) of: Option<String>,
     pub(super) format: u32,
+    pub(super) exact: bool,
     pub(super) cursor: String,
     entries: BTreeMap<String, Entry>,
+    /// Dropped since the cursor was set.
+    dropped: BTreeSet<String>,
     /// The number of snapshots that have begun.
     snapshot: u32,
     lines: usize,
@@ -128,11 +136,12 @@ impl Holdings {
     pub(super) fn take(&mut self, step: &Step) {
         self.lines += 1;
         match step {
-            Step::Mirror { of, format } => {
+            Step::Mirror { format, of, exact } => {
                 self.of = Some(of.clone());
-                self.format = *format;
+                (self.format, self.exact) = (*format, *exact);
             }
             Step::Claim(id) => {
+                self.dropped.remove(id);
                 let snapshot = self.snapshot;
                 let entry = self.entries.entry(id.clone()).or_insert(Entry {
                     held: None,
@@ -152,17 +161,23 @@ impl Holdings {
                 };
                 let held = version(etag).map(|version| Held { version, print });
                 let snapshot = self.snapshot;
+                self.dropped.remove(id);
                 self.entries.insert(id.clone(), Entry { held, snapshot });
             }
             Step::Drop(id) => {
                 self.entries.remove(id);
+                self.dropped.insert(id.clone());
             }
             Step::Reset => {
                 self.snapshot = self.snapshot.saturating_add(1);
                 // It is none of the history that the snapshot is of.
                 self.cursor.clear();
+                self.dropped.clear();
             }
-            Step::Cursor(cursor) => self.cursor.clone_from(cursor),
+            Step::Cursor(cursor) => {
+                self.cursor.clone_from(cursor);
+                self.dropped.clear();
+            }
         }
     }
 
@@ -175,8 +190,10 @@ impl Holdings {
         entry.snapshot == self.snapshot
     }
 
+    /// The number of files that hold a document.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        let entries = self.entries.values();
+        entries.filter(|entry| entry.held.is_some()).count()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Entry)> {
@@ -189,6 +206,18 @@ impl Holdings {
         found.map(|(id, _)| id.to_owned()).collect()
     }
 
+    /// What may be of a history that is lost, if the server's data were replaced by an
+    /// older copy of them: a cursor from before the copy is good all the same, and what
+    /// is known from after the cursor is not. Also what is not known at all.
+    pub(super) fn doubtful(&self) -> Vec<String> {
+        let at = self.cursor.parse::<Cursor>();
+        let at = at.map(|cursor| cursor.at.revision).ok();
+        let is_ahead = |held: Held| at.is_some_and(|at| held.version.revision > at);
+        let mut ids = self.ids(|entry| entry.held.is_none_or(is_ahead));
+        ids.extend(self.dropped.iter().cloned());
+        ids
+    }
+
     /// Whether the journal is much longer than it needs to be.
     pub(super) fn is_long(&self) -> bool {
         self.lines > 2 * self.entries.len() + SLACK_LINES
@@ -198,7 +227,8 @@ impl Holdings {
     pub(super) fn journal(&self) -> String {
         let mut journal = String::new();
         let of = self.of.clone().unwrap_or_default();
-        Step::Mirror { format: FORMAT, of }.line_into(&mut journal);
+        let (format, exact) = (self.format, self.exact);
+        Step::Mirror { format, of, exact }.line_into(&mut journal);
         let mut steps_of = |is_confirmed: bool| {
             for (id, entry) in self.iter() {
                 if self.is_confirmed(entry) == is_confirmed {
@@ -215,6 +245,9 @@ impl Holdings {
         steps_of(true);
         if !self.cursor.is_empty() {
             Step::Cursor(self.cursor.clone()).line_into(&mut journal);
+        }
+        for id in &self.dropped {
+            Step::Drop(id.clone()).line_into(&mut journal);
         }
         journal
     }
@@ -236,12 +269,13 @@ mod tests {
     fn the_lines_are_as_described() {
         let mut journal = String::new();
         let of = "http://h/c".to_owned();
-        Step::Mirror { format: 1, of }.line_into(&mut journal);
+        let (format, exact) = (1, true);
+        Step::Mirror { format, of, exact }.line_into(&mut journal);
         Step::Claim("7".to_owned()).line_into(&mut journal);
         hold("7", 17, b"1").line_into(&mut journal);
         Step::Reset.line_into(&mut journal);
         Step::Cursor("a-1".to_owned()).line_into(&mut journal);
-        let expected = r#"{"mirror":{"format":1,"of":"http://h/c"}}
+        let expected = r#"{"mirror":{"format":1,"of":"http://h/c","exact":true}}
 {"claim":"7"}
 {"hold":{"id":"7","etag":"\"aaaaaaaa-17\"","bytes":1,"crc":2212294583}}
 "reset"
@@ -271,6 +305,7 @@ mod tests {
         };
         let mut said: Vec<_> = holdings.iter().map(entry).collect();
         said.push(holdings.cursor.clone());
+        said.extend(holdings.dropped.iter().cloned());
         said
     }
 

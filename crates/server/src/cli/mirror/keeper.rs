@@ -10,7 +10,6 @@
 use std::io;
 
 use bytes::Bytes;
-use matchbook_core::feed::Cursor;
 use matchbook_core::json::Patch;
 use matchbook_core::tag::Version;
 
@@ -52,7 +51,6 @@ pub(super) struct Keeper<D, S> {
     pub(super) disk: D,
     source: S,
     holdings: Holdings,
-    exact: bool,
     /// There may be files that the last snapshot did not bring.
     is_unswept: bool,
     /// Lines of steps that were taken and are not in the journal yet.
@@ -66,7 +64,8 @@ pub(super) struct Keeper<D, S> {
 }
 
 impl<D: Disk, S: Source> Keeper<D, S> {
-    /// Goes on where a journal ends.
+    /// Goes on where a journal ends. With `exact`, each file is made of what the server
+    /// gives for it, byte for byte, instead of what the feed tells.
     ///
     /// # Errors
     /// The disk's. The journal is of another collection, unless `is_moved` says that
@@ -76,6 +75,7 @@ impl<D: Disk, S: Source> Keeper<D, S> {
         source: S,
         journal: &str,
         of: &str,
+        exact: bool,
         is_moved: bool,
     ) -> Result<Self, Failure> {
         let (holdings, is_torn) = Holdings::read(journal);
@@ -83,34 +83,13 @@ impl<D: Disk, S: Source> Keeper<D, S> {
             disk,
             source,
             holdings,
-            exact: false,
             is_unswept: true,
             unwritten: String::new(),
             done: 0,
             collection: None,
             expected: of.rsplit('/').next().unwrap_or_default().to_owned(),
         };
-        match keeper.holdings.of.as_deref() {
-            Some(present) if present == of => {}
-            Some(present) if !is_moved => {
-                return Err(Failure::usage(format!(
-                    "the directory is a mirror of {present}; --force makes it one of {of}"
-                )));
-            }
-            present => {
-                let is_other = present.is_some();
-                keeper.take(Step::Mirror {
-                    format: FORMAT,
-                    of: of.to_owned(),
-                });
-                if is_other {
-                    keeper.take(Step::Reset);
-                }
-            }
-        }
-        if keeper.holdings.format != FORMAT {
-            return Err(Failure::usage("a later program has made this mirror"));
-        }
+        keeper.settle(of, exact, is_moved)?;
         if is_torn || !keeper.unwritten.is_empty() {
             keeper.unwritten.clear();
             keeper.disk.rewrite(&keeper.holdings.journal())?;
@@ -118,13 +97,37 @@ impl<D: Disk, S: Source> Keeper<D, S> {
         Ok(keeper)
     }
 
-    /// Makes each file of what the server gives for it, byte for byte, instead of what
-    /// the feed tells.
-    pub(super) fn exactly(self) -> Self {
-        Self {
-            exact: true,
-            ..self
+    /// Sees to it that the journal is one of what is wanted.
+    fn settle(&mut self, of: &str, exact: bool, is_moved: bool) -> Result<(), Failure> {
+        let present = self.holdings.of.clone();
+        let is_other = present.as_deref().is_some_and(|present| present != of);
+        if let Some(present) = &present
+            && is_other
+            && !is_moved
+        {
+            return Err(Failure::usage(format!(
+                "the directory is a mirror of {present}; --force makes it one of {of}"
+            )));
         }
+        if present.is_some() && self.holdings.format != FORMAT {
+            return Err(Failure::usage("a later program has made this mirror"));
+        }
+        if is_other {
+            self.take(Step::Reset);
+        }
+        if exact && !self.holdings.exact {
+            for id in self.holdings.ids(|_| true) {
+                self.take(Step::Claim(id));
+            }
+        }
+        if present.as_deref() != Some(of) || self.holdings.exact != exact {
+            self.take(Step::Mirror {
+                format: FORMAT,
+                of: of.to_owned(),
+                exact,
+            });
+        }
+        Ok(())
     }
 
     /// Where the feed is to go on; empty at the beginning.
@@ -157,19 +160,13 @@ impl<D: Disk, S: Source> Keeper<D, S> {
         Ok(broken)
     }
 
-    /// Gets each document anew that is held in a later version than the cursor's. When a
-    /// line is come back to, the data may be an older copy by now: a cursor from before
-    /// the copy is good, and a version from after it is of a lost history, whose number
-    /// says nothing.
+    /// Gets each document anew of which something is known that the cursor is behind of:
+    /// when a line is come back to, that may be of a history that was lost.
     ///
     /// # Errors
     /// The disk's and the source's.
     pub(super) async fn come_back(&mut self) -> Result<(), Failure> {
-        let Ok(cursor) = self.cursor().parse::<Cursor>() else {
-            return Ok(());
-        };
-        let is_ahead = |held: Held| held.version.revision > cursor.at.revision;
-        for id in self.holdings.ids(|entry| entry.held.is_some_and(is_ahead)) {
+        for id in self.holdings.doubtful() {
             self.renew(&id).await?;
         }
         self.flush()
@@ -288,7 +285,7 @@ impl<D: Disk, S: Source> Keeper<D, S> {
 
     async fn change(&mut self, change: &Change<'_>) -> Result<(), Failure> {
         let id = change.path.id();
-        match decide(self.has(id), change, self.exact) {
+        match decide(self.has(id), change, self.holdings.exact) {
             Action::Skip => {}
             Action::Confirm(held) => self.take(Step::hold(id, held)),
             Action::Write(version, text) => self.write(id, version, text.as_bytes())?,
@@ -333,7 +330,12 @@ impl<D: Disk, S: Source> Keeper<D, S> {
                 Err(Failure::unreachable(why))
             }
             Some((found, content)) => self.write(id, found, &content),
-            None => self.remove(id),
+            None => {
+                // Until the feed tells that it has gone, and when, that is not settled.
+                self.disk.remove(id)?;
+                self.take(Step::Claim(id.to_owned()));
+                Ok(())
+            }
         }
     }
 

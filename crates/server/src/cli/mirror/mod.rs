@@ -106,10 +106,8 @@ impl MirrorArgs {
         let (directory, journal) = Directory::open(&self.dir, self.force)?;
         let origin = Origin::new(target.clone(), &self.client)?;
         let of = url_of(&target);
-        let mut mirror = Keeper::new(directory, origin, &journal, &of, self.force)?;
-        if self.exact {
-            mirror = mirror.exactly();
-        }
+        let (exact, is_moved) = (self.exact, self.force);
+        let mut mirror = Keeper::new(directory, origin, &journal, &of, exact, is_moved)?;
         let outcome = tokio::select! {
             outcome = self.follow(target, &mut mirror) => outcome,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
@@ -127,7 +125,7 @@ impl MirrorArgs {
         let repaired = mirror.repair().await?;
         if repaired > 0 {
             say(format_args!(
-                "{repaired} files were not as they were left, and are again"
+                "files that were not as they should be, and are now: {repaired}"
             ));
         }
         target.push_query("_snapshot", "true");

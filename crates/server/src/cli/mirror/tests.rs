@@ -98,18 +98,28 @@ async fn section_7_3_a_copy_is_taken_and_gone_on_with() {
 #[tokio::test]
 async fn exact_files_are_got_one_by_one() {
     let dir = tempfile::tempdir().unwrap();
+    let read = || fs::read_to_string(dir.path().join("1")).unwrap();
+    let exact = "{\n  \"n\": 1\n}\n";
+    let told = put("1", 1, r#""document":{"n":1}"#);
     let scripts = vec![
-        Script::Stays(vec![
-            reset(),
-            put("1", 1, r#""document":{"n":1}"#),
-            synced(1),
-        ]),
-        document(1, "{\n  \"n\": 1\n}\n"),
+        Script::Stays(vec![reset(), told.clone(), synced(1)]),
+        document(1, exact),
+        Script::Stays(vec![synced(1)]),
+        Script::Stays(vec![reset(), told, synced(1)]),
+        document(1, exact),
     ];
-    let (outcome, _) = mirror(&["/c", "--once", "--exact"], dir.path(), scripts).await;
+    let (outcome, fake) = mirror(&["/c", "--once"], dir.path(), scripts).await;
     assert_eq!(outcome.unwrap(), Exit::Done);
-    let text = fs::read_to_string(dir.path().join("1")).unwrap();
-    assert_eq!(text, "{\n  \"n\": 1\n}\n");
+    assert_eq!(read(), "{\"n\":1}");
+    // What is there is made exact too.
+    let outcome = run(&["/c", "--once", "--exact"], dir.path(), &fake.url).await;
+    assert_eq!(outcome.unwrap(), Exit::Done);
+    assert_eq!(read(), exact);
+
+    fs::remove_dir_all(dir.path()).unwrap();
+    let outcome = run(&["/c", "--once", "--exact"], dir.path(), &fake.url).await;
+    assert_eq!(outcome.unwrap(), Exit::Done);
+    assert_eq!(read(), exact);
 }
 
 #[tokio::test]

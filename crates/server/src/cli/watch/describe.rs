@@ -1,8 +1,10 @@
 //! A change as a person reads it: what was, and what is.
 
+use std::collections::BTreeMap;
+
 use matchbook_core::json::select::{members, select};
 use matchbook_core::json::text::unescape;
-use matchbook_core::json::{Patch, Pointer, diff};
+use matchbook_core::json::{Patch, Pointer, compact, diff};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -92,18 +94,33 @@ fn plain(text: String) -> Line {
 
 /// The members of an object, or the value itself.
 fn member_lines(json: &str, mark: Mark) -> Vec<Line> {
-    let json = json.trim_ascii();
-    if !json.starts_with('{') {
+    if !is_object(json) {
         let text = shortened(json);
         return vec![Line { mark, text }];
     }
-    let line = |(name, value): (&str, &str)| {
-        let name = unescape(name).replace('~', "~0").replace('/', "~1");
-        let text = format!("/{}: {}", printable(&name), shortened(value));
-        Line { mark, text }
-    };
-    let mut lines: Vec<Line> = members(json).take(LINES).map(line).collect();
-    let more = members(json).skip(LINES).count();
+    let line = |(name, value)| value_line(mark, &member(name), value);
+    cut_short(members(json).map(line).collect(), 0)
+}
+
+fn value_line(mark: Mark, place: &str, value: &str) -> Line {
+    let text = format!("{place}: {}", shortened(value));
+    Line { mark, text }
+}
+
+/// The pointer to a member, of its name as it is spelled.
+fn member(name: &str) -> String {
+    let token = unescape(name).replace('~', "~0").replace('/', "~1");
+    format!("/{}", printable(&token))
+}
+
+fn is_object(json: &str) -> bool {
+    json.trim_ascii().starts_with('{')
+}
+
+/// As many lines as are shown, and how many there are beside them.
+fn cut_short(mut lines: Vec<Line>, others: usize) -> Vec<Line> {
+    let more = others + lines.len().saturating_sub(LINES);
+    lines.truncate(LINES);
     lines.extend((more > 0).then(|| plain(format!("… and {more} more"))));
     lines
 }
@@ -113,64 +130,93 @@ fn patch_lines(patch: &str, before: Option<&str>) -> Vec<Line> {
     // Each operation is for what the ones before it have made of the document.
     let mut document = before.map(str::to_owned);
     let mut lines = Vec::new();
-    for operation in operations.iter().take(LINES) {
+    for (index, operation) in operations.iter().enumerate() {
+        if lines.len() >= LINES {
+            return cut_short(lines, operations.len() - index);
+        }
         let spelled = operation.get();
         if let Ok(operation) = serde_json::from_str(spelled) {
-            lines.extend(operation_line(&operation, document.as_deref()));
+            lines.extend(operation_lines(&operation, document.as_deref()));
         }
         document = document.and_then(|text| {
             let patch = format!("[{spelled}]");
             Patch::parse(&patch).ok()?.apply(&text, EVENT_BYTES).ok()
         });
     }
-    let more = operations.len().saturating_sub(LINES);
-    lines.extend((more > 0).then(|| plain(format!("… and {more} more"))));
-    lines
+    cut_short(lines, 0)
 }
 
-fn operation_line(operation: &Operation<'_>, document: Option<&str>) -> Option<Line> {
-    let old = document.and_then(|document| {
-        let pointer = Pointer::parse(&operation.path).ok()?;
-        select(document, pointer.tokens())
+/// The members in which two objects differ.
+fn differences(place: &str, old: &str, new: &str) -> Vec<Line> {
+    let of =
+        |json| -> BTreeMap<_, _> { members(json).map(|(name, v)| (unescape(name), v)).collect() };
+    let (before, after) = (of(old), of(new));
+    let removed = members(old).filter(|(name, _)| !after.contains_key(&unescape(name)));
+    let removed = removed.map(|(name, old)| (Mark::Removed, name, old, old));
+    let present = members(new).filter_map(|(name, new)| match before.get(&unescape(name)) {
+        None => Some((Mark::Added, name, new, new)),
+        Some(old) if compact(old) == compact(new) => None,
+        Some(old) => Some((Mark::Changed, name, *old, new)),
     });
+    let line = |(mark, name, old, new)| {
+        let place = format!("{place}{}", member(name));
+        match mark {
+            Mark::Changed => changed(&place, old, new),
+            _ => value_line(mark, &place, new),
+        }
+    };
+    removed.chain(present).map(line).collect()
+}
+
+fn operation_lines(operation: &Operation<'_>, document: Option<&str>) -> Vec<Line> {
+    let at = |pointer: &str| {
+        let pointer = Pointer::parse(pointer).ok()?;
+        select(document?, pointer.tokens())
+    };
     let is_element = || {
-        let parent = operation.path.rsplit_once('/').map(|(parent, _)| parent);
-        let pointer = parent.and_then(|parent| Pointer::parse(parent).ok());
-        let container = pointer.and_then(|pointer| select(document?, pointer.tokens()));
-        container.is_some_and(|text| text.trim_ascii().starts_with('['))
+        let parent = operation.path.rsplit_once('/');
+        let container = parent.and_then(|(parent, _)| at(parent));
+        container.is_some_and(|json| json.trim_ascii().starts_with('['))
     };
     let place = match operation.path.as_str() {
         "" => "(all of it)".to_owned(),
         path => printable(path),
     };
+    let line = |mark, text| vec![Line { mark, text }];
     let new = operation.value.map(RawValue::get);
-    let (mark, text) = match (operation.op.as_str(), old, new) {
-        ("add", Some(old), Some(new)) if !is_element() => changed(&place, old, new),
-        ("add", _, Some(new)) => (Mark::Added, format!("{place}: {}", shortened(new))),
-        ("replace", Some(old), Some(new)) => changed(&place, old, new),
-        ("replace", None, Some(new)) => (Mark::Changed, format!("{place} = {}", shortened(new))),
-        ("remove", Some(old), _) => (Mark::Removed, format!("{place}: {}", shortened(old))),
-        ("remove", None, _) => (Mark::Removed, place),
-        ("move", ..) => (
+    match (operation.op.as_str(), at(&operation.path), new) {
+        ("replace", Some(old), Some(new)) if is_object(old) && is_object(new) => {
+            differences(&printable(&operation.path), old, new)
+        }
+        ("replace", Some(old), Some(new)) => vec![changed(&place, old, new)],
+        ("replace", None, Some(new)) => {
+            line(Mark::Changed, format!("{place} = {}", shortened(new)))
+        }
+        ("add", Some(old), Some(new)) if !is_element() => vec![changed(&place, old, new)],
+        ("add", _, Some(new)) => vec![value_line(Mark::Added, &place, new)],
+        ("remove", Some(old), _) => vec![value_line(Mark::Removed, &place, old)],
+        ("remove", None, _) => line(Mark::Removed, place),
+        ("move", ..) => line(
             Mark::Changed,
-            format!("{place} moved from {}", from(operation)?),
+            format!("{place} moved from {}", from(operation)),
         ),
-        ("copy", ..) => (
+        ("copy", ..) => line(
             Mark::Added,
-            format!("{place} copied from {}", from(operation)?),
+            format!("{place} copied from {}", from(operation)),
         ),
-        _ => return None,
-    };
-    Some(Line { mark, text })
+        _ => Vec::new(),
+    }
 }
 
-fn from(operation: &Operation<'_>) -> Option<String> {
-    operation.from.as_deref().map(printable)
+fn from(operation: &Operation<'_>) -> String {
+    printable(operation.from.as_deref().unwrap_or_default())
 }
 
-fn changed(place: &str, old: &str, new: &str) -> (Mark, String) {
+fn changed(place: &str, old: &str, new: &str) -> Line {
     let (old, new) = pair(old, new);
-    (Mark::Changed, format!("{place}: {old} -> {new}"))
+    let text = format!("{place}: {old} -> {new}");
+    let mark = Mark::Changed;
+    Line { mark, text }
 }
 
 /// Two values. Of long strings, what they have in common at both ends is left out but

@@ -148,6 +148,8 @@ struct Scene {
     exact: bool,
     mirror: Option<Mirror>,
     line: Option<Session>,
+    /// No snapshot has begun that was not caught up with.
+    is_whole: bool,
 }
 
 const OF: &str = "http://h/c";
@@ -164,6 +166,7 @@ impl Scene {
             exact,
             mirror: None,
             line: None,
+            is_whole: true,
         }
     }
 
@@ -178,10 +181,7 @@ impl Scene {
             failures: Rc::clone(&self.failures),
         };
         let journal = self.disk.0.borrow().journal.clone();
-        let mut mirror = Keeper::new(self.disk.clone(), source, &journal, OF, false)?;
-        if self.exact {
-            mirror = mirror.exactly();
-        }
+        let mut mirror = Keeper::new(self.disk.clone(), source, &journal, OF, self.exact, false)?;
         now(mirror.repair())?;
         self.mirror = Some(mirror);
         Ok(())
@@ -197,6 +197,9 @@ impl Scene {
         }
         let line = self.line.as_mut().unwrap();
         let events = line.next(&self.server.borrow(), events);
+        for event in &events {
+            self.is_whole = event.name != "reset" && (self.is_whole || event.name == "synced");
+        }
         let is_equal = now(mirror.hear(&events))?;
         // As the journal is read now, so it will be after a kill.
         let (read, is_torn) = Holdings::read(&self.disk.0.borrow().journal);
@@ -225,6 +228,9 @@ impl Scene {
             Turn::Fail(times) => *self.failures.borrow_mut() = *times,
             Turn::Meddle(which) => self.meddle(*which),
             Turn::Trim => self.server.borrow_mut().trim(),
+            // A snapshot is of a later time than its cursor. If that time is lost before
+            // it was caught up with, nothing tells: neither the cursor nor any tag.
+            Turn::Restore(_) if !self.is_whole => {}
             Turn::Restore(back) => {
                 self.server.borrow_mut().restore(*back);
                 self.line = None;
@@ -304,7 +310,7 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn section_7_the_files_end_as_the_documents(turns in turns(), exact in any::<bool>()) {
@@ -366,6 +372,7 @@ fn a_mirror_is_of_one_collection() {
             source(),
             &journal,
             "http://h/d",
+            false,
             is_moved,
         )
     };

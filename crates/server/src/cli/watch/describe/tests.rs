@@ -113,6 +113,32 @@ fn rfc_6902_operations_are_shown_with_what_was_there() {
 }
 
 #[test]
+fn an_object_that_was_replaced_is_shown_by_what_differs() {
+    let before = r#"{"a":{ "x":1 },"b":1,"c/d":[],"e":{"f":1}}"#;
+    let after = r#"{"a":{"x":1},"b":1.0,"new":2,"e":{"f":2}}"#;
+    let patch = format!(r#"[{{"op":"replace","path":"","value":{after}}}]"#);
+    let kind = Kind::Patch {
+        etag: version(2),
+        previous: version(1),
+        patch: &patch,
+    };
+    let expected = [
+        "- /c~1d: []",
+        "~ /b: 1 -> 1.0",
+        "+ /new: 2",
+        "~ /e: {\"f\":1} -> {\"f\":2}",
+    ];
+    assert_eq!(shown(kind, Some(before)), expected);
+    let patch = r#"[{"op":"replace","path":"/e","value":{"g":1}}]"#;
+    let kind = Kind::Patch {
+        etag: version(2),
+        previous: version(1),
+        patch,
+    };
+    assert_eq!(shown(kind, Some(before)), ["- /e/f: 1", "+ /e/g: 1"]);
+}
+
+#[test]
 fn each_operation_is_for_what_the_ones_before_it_made() {
     let patch = r#"[{"op":"remove","path":"/0"},{"op":"remove","path":"/0"},{"op":"replace","path":"/0","value":4}]"#;
     let kind = Kind::Patch {
