@@ -87,6 +87,16 @@ impl<'a> Accept<'a> {
         self.quality(media).is_acceptable()
     }
 
+    /// Whether a range is this very type, and not one of many.
+    #[must_use]
+    pub fn names(&self, media: &str) -> bool {
+        let Some(media) = MediaType::read(media) else {
+            return false;
+        };
+        let mut ranges = self.first.iter().chain(&self.more);
+        ranges.any(|range| range.specificity(&media) >= EXACT)
+    }
+
     /// The place of the type that is wanted most, the earlier one of two that are
     /// wanted equally; `None` if none can be used (406).
     #[must_use]
@@ -109,6 +119,9 @@ impl<'a> Accept<'a> {
 const RANGE: &str =
     "not a media range; send a list as 'application/json' or 'application/json, */*;q=0.1'";
 const WEIGHT: &str = "a weight (q) is a number from 0 to 1 with at most three decimals";
+
+/// The specificity of a range without a wildcard.
+const EXACT: usize = 3;
 
 impl<'a> Range<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, &'static str> {
@@ -151,7 +164,7 @@ impl<'a> Range<'a> {
         } else if self.subtype == b"*" {
             2
         } else if same(self.subtype, media.subtype()) {
-            3
+            EXACT
         } else {
             return 0;
         };
@@ -162,7 +175,7 @@ impl<'a> Range<'a> {
             }
             count += 1;
         }
-        if base == 3 { base + count } else { base }
+        if base == EXACT { base + count } else { base }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the query of a request means: by its target, its method and what it accepts.
 
 use super::{CHANGES, FeedForm, ListForm, Method, Request};
+use crate::field::accept::Accept;
 use crate::name::Target;
 use crate::query::{FeedQuery, ListQuery, Query, is_feed};
 
@@ -53,16 +54,23 @@ impl Request<'_> {
         }
     }
 
-    /// Whether changes are asked for (contract §7): by the media type or by the query;
-    /// of `/_/changes`, always.
+    /// Whether changes are asked for (contract §7): by the media type, which has to be
+    /// named, or by the query; of `/_/changes`, always.
     fn is_feed(&self, target: &Target) -> bool {
         match target {
             Target::Reserved(name) => name == CHANGES,
             Target::Document(_) | Target::Collection(_) => {
-                is_feed(self.query) || self.feed_form() == Some(FeedForm::EventStream)
+                is_feed(self.query) || self.asks_for_events()
             }
             Target::Root | Target::Moved(_) => false,
         }
+    }
+
+    /// Who takes any text wants the document.
+    fn asks_for_events(&self) -> bool {
+        let is_named = |accept: &Accept<'_>| accept.names(FeedForm::EventStream.media_type());
+        self.accept.as_ref().is_some_and(is_named)
+            && self.feed_form() == Some(FeedForm::EventStream)
     }
 
     fn read_feed(&mut self) -> Result<(), String> {

@@ -48,6 +48,14 @@ fn section_7_the_table_of_feeds() {
             "200 identity",
         ),
         (json("/c").with("accept", "*/*"), "200 identity"),
+        // Who takes any text wants the document.
+        (json("/c/d").with("accept", "text/*"), "406 not-acceptable"),
+        (json("/c").with("accept", "text/*"), "406 not-acceptable"),
+        (
+            json("/c").with("accept", "text/*, text/event-stream"),
+            STREAM,
+        ),
+        (json("/c?_since=x").with("accept", "text/*"), STREAM),
         (
             json("/c?_since=x").with("accept", "text/html"),
             "406 not-acceptable",
