@@ -150,6 +150,9 @@ fn section_7_4_a_position_that_is_none_begins_anew() {
     let (epoch, revision) = at.split_once('-').unwrap();
     let long = "x".repeat(8_000);
     let foreign = format!("aaaaaaaa-{revision}");
+    server.create("/d/1", "1");
+    let begun = server.events("/c?_snapshot=true").take(2)[1].id.clone();
+    let of_another = server.events("/d?_snapshot=true").take(2)[1].id.clone();
     let cases = [
         ("x", "malformed"),
         ("17", "malformed"),
@@ -157,14 +160,15 @@ fn section_7_4_a_position_that_is_none_begins_anew() {
         (&format!("{at}x"), "malformed"),
         (&format!("{at}~x"), "malformed"),
         (&format!("{at}~/c"), "malformed"),
+        (&format!("{begun}/x"), "malformed"),
         (&long, "malformed"),
         ("\u{FC}", "malformed"),
         (&format!("{epoch}-1000"), "foreign"),
         (&format!("{epoch}-9223372036854775807"), "foreign"),
         (&foreign, "foreign"),
         (&format!("{foreign}~"), "foreign"),
-        (&format!("{foreign}~/c/1"), "foreign"),
-        (&format!("{at}~/d/1"), "foreign"),
+        (&begun.replace(epoch, "aaaaaaaa"), "foreign"),
+        (&of_another, "foreign"),
         (&format!("{at}.aaaaaaaaaaaaa"), "view"),
     ];
     for (id, reason) in cases {
@@ -224,5 +228,49 @@ fn section_1_a_position_of_a_lost_history_begins_anew() {
         }
         server.create(&format!("/c/new{round}"), "1");
         server.restart();
+    }
+}
+
+/// What a snapshot shows may be later than where it began. When that is lost, and the
+/// beginning is not, what the reader holds is of no history that there is.
+#[test]
+fn section_1_a_snapshot_that_showed_what_is_lost_begins_anew() {
+    let elsewhere = TempDir::new().unwrap();
+    let mut server = Server::start();
+    for n in 0..20 {
+        server.create(&format!("/c/{n:02}"), "1");
+    }
+    server.kill();
+    copy(server.data(), elsewhere.path());
+    server.start_again();
+    // The line is cut in the middle, and something is written that the rest will show.
+    let begun = server.events("/c?_snapshot=true").take(5);
+    server.create("/c/18-lost", "1");
+    server.replace("/c/19", "\"lost\"");
+    server.create("/c/20", "1");
+    let shown = server.events_after("/c", &begun[4].id).until("synced");
+    let ids: Vec<_> = shown.iter().map(|event| event.id.as_str()).collect();
+    server.kill();
+    fs::remove_dir_all(server.data()).unwrap();
+    copy(elsewhere.path(), server.data());
+    server.start_again();
+    server.create("/c/new", "1");
+    for event in &begun {
+        let mut events = server.events_after("/c", &event.id);
+        assert_ne!(events.next().name, "reset", "after {event:?}");
+    }
+    for (place, id) in ids.iter().enumerate() {
+        let mut replica = Replica::default();
+        let told = begun.iter().chain(&shown[..=place]);
+        told.for_each(|event| replica.apply(event));
+        for event in server.events_after("/c", id).until("synced") {
+            replica.apply(&event);
+        }
+        let held: Vec<_> = replica.held.iter().collect();
+        assert_eq!(held.len(), 21, "after {id}: {held:?}");
+        assert_ne!(
+            replica.held["/c/19"].content["document"], "lost",
+            "after {id}"
+        );
     }
 }

@@ -18,7 +18,7 @@ use crate::harness::Server;
 
 type Http2 = http2::SendRequest<Full<Bytes>>;
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().unwrap();
     runtime.block_on(test)
@@ -115,7 +115,7 @@ fn section_3_line_1_http_2_authority_is_looked_at_like_host() {
 }
 
 /// A certificate for `localhost`, written down.
-struct Certificate {
+pub(crate) struct Certificate {
     der: CertificateDer<'static>,
     certificate: PathBuf,
     key: PathBuf,
@@ -123,7 +123,7 @@ struct Certificate {
     directory: TempDir,
 }
 
-fn certificate() -> Certificate {
+pub(crate) fn certificate() -> Certificate {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let directory = TempDir::new().unwrap();
     let certificate = directory.path().join("cert.pem");
@@ -138,7 +138,7 @@ fn certificate() -> Certificate {
     }
 }
 
-fn tls_server(certificate: &Certificate) -> Server {
+pub(crate) fn tls_server(certificate: &Certificate) -> Server {
     Server::with(&[
         "--tls-cert",
         certificate.certificate.to_str().unwrap(),
@@ -147,7 +147,7 @@ fn tls_server(certificate: &Certificate) -> Server {
     ])
 }
 
-async fn tls(
+pub(crate) async fn tls(
     server: &Server,
     certificate: &Certificate,
     protocols: &[&[u8]],

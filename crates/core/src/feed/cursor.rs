@@ -4,11 +4,17 @@
 //! cursor   = version [ "." view ] [ "~" place ]
 //! version  = epoch "-" revision        ; "k3v4q2ab-17"
 //! view     = 13( a-z / 2-7 )           ; what its holder could see
-//! place    = "" / path                 ; how far a snapshot has come
+//! place    = "" / shown / shown path   ; how far a snapshot has come
+//! shown    = version                   ; how late its pieces may be
 //! path     = the canonical path of a document, with "*" for "%"
 //! ```
 //!
-//! `k3v4q2ab-17`, `k3v4q2ab-17~`, `k3v4q2ab-17~/notes/caf*C3*A9`
+//! `k3v4q2ab-17`, `k3v4q2ab-17~`, `k3v4q2ab-17~k3v4q2ab-21/notes/caf*C3*A9`,
+//! `k3v4q2ab-18~k3v4q2ab-21`
+//!
+//! The pieces of a snapshot are later than its beginning. If an older copy of the data
+//! comes back, a position may still be one of theirs while what was shown is not: so
+//! both are told, until the position has come so far.
 //!
 //! Opaque to clients, who only hand it back. It stands unchanged and without escapes in
 //! an `id:` line, in `Last-Event-ID`, in a JSON string, and in the query component of a
@@ -27,9 +33,9 @@ use crate::tag::Version;
 ///
 /// ```
 /// use matchbook_core::feed::Cursor;
-/// let cursor: Cursor = "k3v4q2ab-17~/notes/9".parse()?;
+/// let cursor: Cursor = "k3v4q2ab-17~k3v4q2ab-21/notes/9".parse()?;
 /// assert_eq!(cursor.at.revision.get(), 17);
-/// assert_eq!(cursor.to_string(), "k3v4q2ab-17~/notes/9");
+/// assert_eq!(cursor.to_string(), "k3v4q2ab-17~k3v4q2ab-21/notes/9");
 /// # Ok::<(), matchbook_core::feed::NotACursor>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +53,29 @@ pub struct Cursor {
 pub enum SnapshotPlace {
     /// Nothing was sent yet.
     Beginning,
-    /// This document was the last one sent.
-    After(DocumentPath),
+    /// Some documents were sent.
+    After {
+        /// The last one.
+        path: DocumentPath,
+        /// They are as they were at this version or before.
+        shown: Version,
+    },
+    /// All documents were sent, and not yet all that was changed meanwhile.
+    Over {
+        /// The documents are as they were at this version or before.
+        shown: Version,
+    },
+}
+
+impl SnapshotPlace {
+    /// How late what was sent may be.
+    #[must_use]
+    pub const fn shown(&self) -> Option<Version> {
+        match self {
+            Self::Beginning => None,
+            Self::After { shown, .. } | Self::Over { shown } => Some(*shown),
+        }
+    }
 }
 
 /// A hash of what the holder of a cursor could see (contract §7.7). Where it differs
@@ -57,9 +84,9 @@ pub enum SnapshotPlace {
 pub struct View(u64);
 
 impl Cursor {
-    /// Longest cursor: a version, a view, and a path of [`PATH_BYTES`], each of them
+    /// Longest cursor: two versions, a view, and a path of [`PATH_BYTES`], each of them
     /// percent-encoded.
-    pub const MAX_BYTES: usize = 28 + 1 + View::LENGTH + 1 + 3 * PATH_BYTES;
+    pub const MAX_BYTES: usize = 28 + 1 + View::LENGTH + 1 + 28 + 3 * PATH_BYTES;
 
     /// The plain position.
     #[must_use]
@@ -87,9 +114,11 @@ impl fmt::Display for Cursor {
         match &self.snapshot {
             None => Ok(()),
             Some(SnapshotPlace::Beginning) => f.write_str("~"),
-            Some(SnapshotPlace::After(path)) => {
-                write!(f, "~{}", path.as_str().replace('%', "*"))
+            Some(SnapshotPlace::After { path, shown }) => {
+                let path = path.as_str().replace('%', "*");
+                write!(f, "~{}{path}", shown.text().opaque())
             }
+            Some(SnapshotPlace::Over { shown }) => write!(f, "~{}", shown.text().opaque()),
         }
     }
 }
@@ -126,10 +155,20 @@ impl FromStr for SnapshotPlace {
         if place.is_empty() {
             return Ok(Self::Beginning);
         }
-        let text = place.replace('*', "%");
-        let path = DocumentPath::parse(&text).map_err(|_| NotACursor)?;
-        let canonical = path.as_str() == text && !place.contains('%');
-        canonical.then_some(Self::After(path)).ok_or(NotACursor)
+        let (shown, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let shown = shown.parse().map_err(|_| NotACursor)?;
+        if path.is_empty() {
+            return Ok(Self::Over { shown });
+        }
+        let text = path.replace('*', "%");
+        let canonical = DocumentPath::parse(&text).map_err(|_| NotACursor)?;
+        if canonical.as_str() != text || path.contains('%') {
+            return Err(NotACursor);
+        }
+        Ok(Self::After {
+            path: canonical,
+            shown,
+        })
     }
 }
 
@@ -199,15 +238,30 @@ mod tests {
     #[test]
     fn section_7_3_a_cursor_tells_position_view_and_place() {
         let at: Version = "k3v4q2ab-17".parse().unwrap();
-        let after = |path| Some(SnapshotPlace::After(DocumentPath::parse(path).unwrap()));
+        let shown: Version = "aaaaaaaa-21".parse().unwrap();
+        let after = |path| {
+            let path = DocumentPath::parse(path).unwrap();
+            Some(SnapshotPlace::After { path, shown })
+        };
+        let over = Some(SnapshotPlace::Over { shown });
         let cases = [
             ("k3v4q2ab-17", None, None),
             ("k3v4q2ab-17~", None, Some(SnapshotPlace::Beginning)),
-            ("k3v4q2ab-17~/c/9", None, after("/c/9")),
-            ("k3v4q2ab-17~/c/~.a~", None, after("/c/~.a~")),
-            ("k3v4q2ab-17~/c/caf*C3*A9*2A", None, after("/c/caf%c3%a9*")),
+            ("k3v4q2ab-17~aaaaaaaa-21", None, over.clone()),
+            ("k3v4q2ab-17~aaaaaaaa-21/c/9", None, after("/c/9")),
+            ("k3v4q2ab-17~aaaaaaaa-21/c/~.a~", None, after("/c/~.a~")),
+            (
+                "k3v4q2ab-17~aaaaaaaa-21/c/caf*C3*A9*2A",
+                None,
+                after("/c/caf%c3%a9*"),
+            ),
             ("k3v4q2ab-17.aaaaaaaaaaaaa", Some(0), None),
-            ("k3v4q2ab-17.baaaaaaaaaaaa~/c/9", Some(1), after("/c/9")),
+            (
+                "k3v4q2ab-17.baaaaaaaaaaaa~aaaaaaaa-21/c/9",
+                Some(1),
+                after("/c/9"),
+            ),
+            ("k3v4q2ab-17.baaaaaaaaaaaa~aaaaaaaa-21", Some(1), over),
             (
                 "k3v4q2ab-17.777777777777p~",
                 Some(u64::MAX),
@@ -244,22 +298,27 @@ mod tests {
             "k3v4q2ab-17.AAAAAAAAAAAAA",
             "k3v4q2ab-17.aaaaaaaaaaaaa.aaaaaaaaaaaaa",
             "k3v4q2ab-17.aaaaaaaaaaaa\u{e9}",
-            "k3v4q2ab-17~c/9",
-            "k3v4q2ab-17~/",
-            "k3v4q2ab-17~/c",
-            "k3v4q2ab-17~/c/9/",
-            "k3v4q2ab-17~/c//9/1",
-            "k3v4q2ab-17~/c/..",
-            "k3v4q2ab-17~/_/health",
-            "k3v4q2ab-17~/c/*c3*a9",
-            "k3v4q2ab-17~/c/*41",
-            "k3v4q2ab-17~/c/%C3%A9",
-            "k3v4q2ab-17~/c/*C3%A9",
-            "k3v4q2ab-17~/c/\u{e9}",
-            "k3v4q2ab-17~/c/a*",
-            "k3v4q2ab-17~/c/a@b",
-            "k3v4q2ab-17~/c/9\n",
-            "k3v4q2ab-17~/c/9\0",
+            "k3v4q2ab-17~/c/9",
+            "k3v4q2ab-17~21/c/9",
+            "k3v4q2ab-17~k3v4q2ab-021/c/9",
+            "k3v4q2ab-17~k3v4q2ab-21~",
+            "k3v4q2ab-17~k3v4q2ab-21.aaaaaaaaaaaaa",
+            "k3v4q2ab-17~k3v4q2ab-21c/9",
+            "k3v4q2ab-17~k3v4q2ab-21/",
+            "k3v4q2ab-17~k3v4q2ab-21/c",
+            "k3v4q2ab-17~k3v4q2ab-21/c/9/",
+            "k3v4q2ab-17~k3v4q2ab-21/c//9/1",
+            "k3v4q2ab-17~k3v4q2ab-21/c/..",
+            "k3v4q2ab-17~k3v4q2ab-21/_/health",
+            "k3v4q2ab-17~k3v4q2ab-21/c/*c3*a9",
+            "k3v4q2ab-17~k3v4q2ab-21/c/*41",
+            "k3v4q2ab-17~k3v4q2ab-21/c/%C3%A9",
+            "k3v4q2ab-17~k3v4q2ab-21/c/*C3%A9",
+            "k3v4q2ab-17~k3v4q2ab-21/c/\u{e9}",
+            "k3v4q2ab-17~k3v4q2ab-21/c/a*",
+            "k3v4q2ab-17~k3v4q2ab-21/c/a@b",
+            "k3v4q2ab-17~k3v4q2ab-21/c/9\n",
+            "k3v4q2ab-17~k3v4q2ab-21/c/9\0",
         ];
         for text in bad {
             assert_eq!(text.parse::<Cursor>(), Err(NotACursor), "{text}");
@@ -270,7 +329,8 @@ mod tests {
     fn the_largest_cursor_is_read_and_a_larger_one_is_not() {
         let segment = "*C3*A9".repeat(SEGMENT_BYTES / 2);
         let path = format!("/{segment}").repeat(4);
-        let text = format!("k3v4q2ab-{}.777777777777p~{path}", Revision::MAX);
+        let version = format!("k3v4q2ab-{}", Revision::MAX);
+        let text = format!("{version}.777777777777p~{version}{path}");
         let cursor: Cursor = text.parse().unwrap();
         assert_eq!(cursor.to_string(), text);
         assert!(text.len() <= Cursor::MAX_BYTES && text.len() + 100 > Cursor::MAX_BYTES);
@@ -289,16 +349,20 @@ mod tests {
             let encoded: Vec<String> = segments.iter().take(even).map(encode).collect();
             DocumentPath::parse(&format!("/x{}", encoded.join("/"))).unwrap()
         });
+        let version = || {
+            (any::<u64>(), 0..=Revision::MAX.get()).prop_map(|(bits, number)| Version {
+                epoch: Epoch::from_bits(bits),
+                revision: Revision::new(number).unwrap(),
+            })
+        };
+        let after = (place, version());
         let place = prop_oneof![
             Just(SnapshotPlace::Beginning),
-            place.prop_map(SnapshotPlace::After)
+            version().prop_map(|shown| SnapshotPlace::Over { shown }),
+            after.prop_map(|(path, shown)| SnapshotPlace::After { path, shown }),
         ];
-        let version = (any::<u64>(), 0..=Revision::MAX.get()).prop_map(|(bits, number)| Version {
-            epoch: Epoch::from_bits(bits),
-            revision: Revision::new(number).unwrap(),
-        });
         let view = prop::option::of(any::<u64>().prop_map(View::from_bits));
-        (version, prop::option::of(place), view).prop_map(|(at, snapshot, view)| Cursor {
+        (version(), prop::option::of(place), view).prop_map(|(at, snapshot, view)| Cursor {
             at,
             snapshot,
             view,
@@ -319,7 +383,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cursor_has_one_spelling(text in "k3v4q2ab-[0-9]{1,3}(\\.[a-z2-7]{13})?(~(/[a-c]{1,2}){0,4}(\\*[0-9A-Fa-f]{2})?)?") {
+        fn a_cursor_has_one_spelling(text in "k3v4q2ab-[0-9]{1,3}(\\.[a-z2-7]{13})?(~([a-b]{8}-[0-9]{1,2})?(/[a-c]{1,2}){0,4}(\\*[0-9A-Fa-f]{2})?)?") {
             if let Ok(cursor) = text.parse::<Cursor>() {
                 prop_assert_eq!(cursor.to_string(), text);
             }

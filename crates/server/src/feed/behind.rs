@@ -64,7 +64,7 @@ impl Start {
         }
         match cursor.snapshot {
             None => Self::After(cursor.at),
-            Some(SnapshotPlace::After(path)) if !scope.holds(&path) => {
+            Some(SnapshotPlace::After { path, .. }) if !scope.holds(&path) => {
                 Self::Anew(ResetReason::Foreign)
             }
             Some(place) => Self::Within(cursor.at, place),
@@ -90,6 +90,7 @@ pub(super) fn start<S: Store>(app: &Arc<App<S>>, spec: Arc<Spec>, start: Start) 
         messages,
         text: format!("retry: {RETRY_MS}\n"),
         has_blocks: false,
+        shown: None,
         position: match &start {
             Start::After(at) => Cursor::from(*at),
             Start::Within(at, place) => Cursor {
@@ -139,6 +140,8 @@ pub(super) struct Reader<S> {
     /// first block.
     text: String,
     has_blocks: bool,
+    /// How late the pieces of a snapshot are that were sent.
+    shown: Option<Version>,
     /// The id of the last event: where a client resumes that got all that was written.
     position: Cursor,
 }
@@ -150,6 +153,8 @@ impl<S: Store> Reader<S> {
             let stop = match place {
                 Ok((since, Some(after))) => match snapshot::read(&mut self, since, after).await {
                     Ok(()) => {
+                        // What is not there was shown by sending nothing.
+                        self.shows();
                         place = Ok((since, None));
                         continue;
                     }
@@ -177,7 +182,12 @@ impl<S: Store> Reader<S> {
             Start::Within(since, place) => {
                 // Whether there are changes since then decides whether to go on.
                 self.app.store.changes(since, &self.spec.scope, 1).await?;
-                Ok((since, Some(place)))
+                self.shown = place.shown();
+                if let Some(shown) = self.shown {
+                    self.app.store.changes(shown, &self.spec.scope, 1).await?;
+                }
+                let rest = Some(place).filter(|place| !matches!(place, SnapshotPlace::Over { .. }));
+                Ok((since, rest))
             }
             Start::Anew(reason) => Err(Stop::Reset(reason)),
         }
@@ -186,6 +196,7 @@ impl<S: Store> Reader<S> {
     /// Begins a snapshot.
     fn reset(&mut self, reason: ResetReason) -> Result<(Version, Option<SnapshotPlace>), Stop> {
         let since = self.app.store.status().applied;
+        self.shown = None;
         let cursor = Cursor {
             at: since,
             snapshot: Some(SnapshotPlace::Beginning),
@@ -193,6 +204,21 @@ impl<S: Store> Reader<S> {
         };
         self.write(&Event::Reset(reason), cursor);
         Ok((since, Some(SnapshotPlace::Beginning)))
+    }
+
+    /// What was read by now is shown, and how late it may be.
+    pub(super) fn shows(&mut self) -> Version {
+        *self.shown.insert(self.app.store.status().applied)
+    }
+
+    /// The position in the log, and what was shown that is later.
+    fn cursor(&self, at: Version) -> Cursor {
+        let shown = self.shown.filter(|shown| shown.revision > at.revision);
+        Cursor {
+            at,
+            snapshot: shown.map(|shown| SnapshotPlace::Over { shown }),
+            view: None,
+        }
     }
 
     pub(super) fn write(&mut self, event: &Event<'_>, id: Cursor) {
@@ -234,10 +260,13 @@ impl<S: Store> Reader<S> {
                     known.push(Known::of(&self.app.store, Arc::clone(entry), needed).await?);
                 }
                 let end = batch.last().map_or(before, |entry| entry.version);
-                let place = Place { before, end };
-                if blocks_into(&mut self.text, known.iter(), &self.spec.query, place) > 0 {
+                let place = Place {
+                    before: self.cursor(before),
+                    end: self.cursor(end),
+                };
+                if blocks_into(&mut self.text, known.iter(), &self.spec.query, &place) > 0 {
                     self.has_blocks = true;
-                    self.position = Cursor::from(end);
+                    self.position = place.end;
                 }
                 before = end;
             }

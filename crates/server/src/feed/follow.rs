@@ -139,11 +139,14 @@ async fn tell<S: Store>(
         }
         known.push(write);
     }
-    let place = Place { before, end };
+    let place = Place {
+        before: before.into(),
+        end: end.into(),
+    };
     for (channel, writes) in concerned.into_values() {
         let writes = writes.iter().filter_map(|index| known.get(*index));
         let mut text = String::new();
-        if blocks_into(&mut text, writes, &channel.spec.query, place) > 0 {
+        if blocks_into(&mut text, writes, &channel.spec.query, &place) > 0 {
             channel.push(Blocks::new(&text), end);
             app.hub.announce(&channel);
         }

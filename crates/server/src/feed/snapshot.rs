@@ -35,13 +35,15 @@ pub(super) async fn read<S: Store>(
     let spec = Arc::clone(&reader.spec);
     let after = match from {
         SnapshotPlace::Beginning => None,
-        SnapshotPlace::After(path) => Some(path),
+        SnapshotPlace::After { path, .. } => Some(path),
+        SnapshotPlace::Over { .. } => return Ok(()),
     };
     match &spec.scope {
         Scope::Document(path) => {
             let found = reader.app.store.load(path, Revision::ZERO).await?;
             if let Some(document) = found.filter(|_| after.is_none()) {
-                add(reader, since, path, &document);
+                let shown = reader.shows();
+                add(reader, [since, shown], path, &document);
             }
             reader.send().await
         }
@@ -91,8 +93,9 @@ async fn collection<S: Store>(
     let mut after = after.map(|path| query.place(None, path.id()));
     loop {
         let page = reader.app.store.scan(scan(path, &query, after)).await?;
+        let shown = reader.shows();
         for (path, document) in &page.items {
-            add(reader, since, path, document);
+            add(reader, [since, shown], path, document);
         }
         reader.send().await?;
         after = page.next;
@@ -115,7 +118,12 @@ fn scan(path: &CollectionPath, query: &Arc<Query>, after: Option<Place>) -> Scan
 }
 
 /// Writes a document out, if it is wanted.
-fn add<S: Store>(reader: &mut Reader<S>, since: Version, path: &DocumentPath, document: &Document) {
+fn add<S: Store>(
+    reader: &mut Reader<S>,
+    [since, shown]: [Version; 2],
+    path: &DocumentPath,
+    document: &Document,
+) {
     let spec = Arc::clone(&reader.spec);
     let content = Content::of(&document.content_type, &document.body);
     if !spec.holds(path) || !spec.query.matches(content.json()) {
@@ -132,7 +140,10 @@ fn add<S: Store>(reader: &mut Reader<S>, since: Version, path: &DocumentPath, do
     });
     let id = Cursor {
         at: since,
-        snapshot: Some(SnapshotPlace::After(path.clone())),
+        snapshot: Some(SnapshotPlace::After {
+            path: path.clone(),
+            shown,
+        }),
         view: None,
     };
     reader.write(&event, id);

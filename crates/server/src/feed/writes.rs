@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use matchbook_core::feed::{Change, Content, Cursor, Effect as Seen, Event, Write};
 use matchbook_core::query::Query;
-use matchbook_core::tag::Version;
 use matchbook_store::{ChangesError, Document, Effect, Entry, Store};
 
 /// An entry, and the document before it where that was needed.
@@ -65,12 +64,11 @@ pub(super) fn write(entry: &Entry) -> Write<'_> {
 }
 
 /// Where the events of a batch stand in the log.
-#[derive(Clone, Copy)]
 pub(super) struct Place {
     /// Before the batch.
-    pub(super) before: Version,
+    pub(super) before: Cursor,
     /// With all of the batch.
-    pub(super) end: Version,
+    pub(super) end: Cursor,
 }
 
 /// Appends what a batch means to the readers of a query, to an event stream. Returns how
@@ -79,12 +77,15 @@ pub(super) fn blocks_into<'a>(
     stream: &mut String,
     batch: impl Iterator<Item = &'a Known>,
     query: &Query,
-    place: Place,
+    place: &Place,
 ) -> usize {
-    let [before, end] = [place.before, place.end].map(Cursor::from);
     each(batch, query, |change| {
         // Whoever has not seen the batch's end resumes before it.
-        let id = if change.more { &before } else { &end };
+        let id = if change.more {
+            &place.before
+        } else {
+            &place.end
+        };
         Event::Change(change).block_into(stream, id, None);
     })
 }

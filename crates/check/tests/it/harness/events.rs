@@ -117,6 +117,11 @@ impl Events {
         })
     }
 
+    /// Is patient anew.
+    pub(crate) fn anew(&mut self) {
+        self.deadline = Instant::now() + PATIENCE;
+    }
+
     /// The next event.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Event {

@@ -179,7 +179,7 @@ impl Replica {
 
 impl Held {
     /// From a `put` or an item of a list.
-    fn read(data: &Value) -> Self {
+    pub(crate) fn read(data: &Value) -> Self {
         let members = ["document", "contentType", "length"];
         let members = members.map(|name| (name.to_owned(), data.get(name).cloned()));
         let there = members

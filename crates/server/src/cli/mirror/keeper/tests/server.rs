@@ -197,13 +197,15 @@ impl Session {
         if let Some(place) = &self.snapshot {
             let after = match place {
                 SnapshotPlace::Beginning => "",
-                SnapshotPlace::After(path) => path.id(),
+                SnapshotPlace::After { path, .. } => path.id(),
+                SnapshotPlace::Over { .. } => unreachable!("no cursor says so here"),
             };
             // As it is when its turn comes, which is later than the beginning.
             let state = server.state();
             if let Some((id, document)) = state.into_iter().find(|(id, _)| *id > after) {
                 let path = format!("/c/{id}").parse_path();
-                self.snapshot = Some(SnapshotPlace::After(path));
+                let shown = server.version_at(server.log.len());
+                self.snapshot = Some(SnapshotPlace::After { path, shown });
                 return ("put", put(id, document, None));
             }
             self.snapshot = None;
