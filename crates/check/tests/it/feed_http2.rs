@@ -79,7 +79,7 @@ impl Stream {
         }
     }
 
-    async fn is_synced(mut self) -> Self {
+    async fn synced(mut self) -> Self {
         let (name, _) = self.next().await.unwrap();
         assert_eq!(name, "synced");
         self
@@ -95,7 +95,7 @@ fn many_streams_on_a_connection_are_all_told() {
         for n in 0..STREAMS {
             let target = if n % 2 == 0 { "/c" } else { "/c/1" };
             let stream = Stream::open(&sender, &server, target).await;
-            streams.push(stream.is_synced().await);
+            streams.push(stream.synced().await);
         }
         for round in 0..3 {
             let body = format!("\"{round}\"");
@@ -132,7 +132,7 @@ fn section_7_2_a_thousand_live_queries_each_see_what_is_theirs() {
         let mut streams = Vec::new();
         for room in 0..STREAMS {
             let stream = Stream::open(&sender, &server, &format!("/c?room={room}")).await;
-            streams.push(stream.is_synced().await);
+            streams.push(stream.synced().await);
         }
         let mut connection = server.connect();
         for n in 0..600 {
@@ -156,11 +156,11 @@ fn section_7_2_a_thousand_live_queries_each_see_what_is_theirs() {
             }
         }
         // One document goes through all rooms, and so every reader hears of the end.
-        for room in 0..STREAMS {
+        for (room, expected) in expected.iter_mut().enumerate() {
             let put = connection.put("/c/last", format!("{{\"room\":{room}}}"));
             let put = if room == 0 { put } else { put.if_match("*") };
             put.send();
-            expected[room].push_str("put /c/last entered\n");
+            expected.push_str("put /c/last entered\n");
         }
         for (room, stream) in streams.iter_mut().enumerate() {
             let mut told = String::new();
@@ -187,8 +187,8 @@ fn section_7_8_a_stream_that_is_not_read_holds_up_no_other() {
     let server = Server::start();
     run(async {
         let sender = connect(&server, 64 * 1_024).await;
-        let mut slow = Stream::open(&sender, &server, "/c").await.is_synced().await;
-        let mut fast = Stream::open(&sender, &server, "/c").await.is_synced().await;
+        let mut slow = Stream::open(&sender, &server, "/c").await.synced().await;
+        let mut fast = Stream::open(&sender, &server, "/c").await.synced().await;
         let mut connection = server.connect();
         for n in 0..WRITES {
             let letter = char::from(b'a' + u8::try_from(n % 26).unwrap());
@@ -211,7 +211,7 @@ fn section_7_8_a_stream_that_is_not_read_holds_up_no_other() {
         assert!(told < WRITES);
         assert!(slow.next().await.is_none());
         let again = Stream::open(&sender, &server, "/c").await;
-        drop(again.is_synced().await);
+        drop(again.synced().await);
     });
 }
 
@@ -227,7 +227,7 @@ fn section_7_a_stream_over_tls() {
         let host = format!("localhost:{}", server.address().port());
         get.headers_mut().insert("host", host.parse().unwrap());
         let answer = sender.send_request(get).await.unwrap();
-        let mut events = Stream::of(answer).is_synced().await;
+        let mut events = Stream::of(answer).synced().await;
 
         let stream = tls(&server, &certificate, &[b"h2"]).await;
         let io = TokioIo::new(stream);
@@ -235,7 +235,7 @@ fn section_7_a_stream_over_tls() {
         tokio::spawn(connection);
         let uri = |target: &str| format!("https://{host}{target}");
         let answer = sender.send_request(request(uri("/c"))).await.unwrap();
-        let mut others = Stream::of(answer).is_synced().await;
+        let mut others = Stream::of(answer).synced().await;
         for n in 0..3 {
             let body = format!("\"{}\"", "x".repeat(100_000));
             let put = http::Request::put(uri(&format!("/c/{n}")));

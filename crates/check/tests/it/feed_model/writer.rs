@@ -125,6 +125,14 @@ pub(super) fn document(random: &mut Random) -> String {
     format!("{{{}}}", members.join(between))
 }
 
+/// With so many more bytes, if it is an object.
+pub(super) fn weighed(document: String, weight: usize) -> String {
+    match document.strip_prefix("{\"") {
+        Some(rest) if weight > 0 => format!("{{\"weight\":\"{}\",\"{rest}", "w".repeat(weight)),
+        _ => document,
+    }
+}
+
 /// One of all paths.
 fn path(random: &mut Random) -> String {
     if random.percent(15) {
