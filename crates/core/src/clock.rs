@@ -69,13 +69,26 @@ impl fmt::Display for Timestamp {
         };
         let year = year_of_era + era * 400 + u64::from(month <= 2);
         let (seconds, millis) = (millis / 1_000, millis % 1_000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
-            seconds / 3_600,
-            seconds / 60 % 60,
-            seconds % 60,
-        )
+        // Digit by digit: each event of a feed has one.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (end, mut number) in [
+            (4, year),
+            (7, month),
+            (10, day),
+            (13, seconds / 3_600),
+            (16, seconds / 60 % 60),
+            (19, seconds % 60),
+            (23, millis),
+        ] {
+            for place in text.iter_mut().take(end).rev() {
+                if number == 0 {
+                    break;
+                }
+                *place = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

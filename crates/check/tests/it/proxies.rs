@@ -7,12 +7,10 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::harness::client::Connection;
 use crate::harness::programs::{self, PATIENCE, Program};
 use crate::harness::request::Request;
-use crate::harness::{Answer, Server};
+use crate::harness::{Answer, Events, Server};
 
 /// Where Matchbook is, in the page.
 const UPSTREAM: &str = "127.0.0.1:2040";
@@ -112,35 +110,18 @@ impl Proxy {
     /// Each event is waited for before the next write, so that one that is held back is
     /// seen.
     fn passes_events_at_once(&self) {
-        let follower = Program::start(|_| {
-            let mut command = Command::new("curl");
-            command.args(["--silent", "--no-buffer", "--header"]);
-            command.arg("Accept: text/event-stream");
-            command.arg(format!("http://{}/lines", self.address));
-            command
-        });
-        let next = |name: &str| -> Value {
-            while follower.line() != format!("event: {name}") {}
-            let data = loop {
-                if let Some(data) = follower.line().strip_prefix("data: ") {
-                    break data.to_owned();
-                }
-            };
-            serde_json::from_str(&data).unwrap()
-        };
-        next("synced");
+        let mut events = Events::open(self.address, "/lines", &[]);
+        events.next().is("synced");
         for number in 0..10 {
             let target = format!("/lines/{number}");
             let tag = self.server.create(&target, r#"{"a":1}"#);
-            assert_eq!(next("put")["etag"], tag);
+            assert_eq!(events.next().is("put").text("etag"), tag);
         }
     }
 
     fn works(self) {
         self.passes_conditional_requests();
-        if programs::find("curl").is_some() {
-            self.passes_events_at_once();
-        }
+        self.passes_events_at_once();
         let Self { mut program, .. } = self;
         program.runs();
     }

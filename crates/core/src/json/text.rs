@@ -66,7 +66,9 @@ pub fn quote_into(json: &mut String, text: &str) {
     json.reserve(text.len() + 2);
     json.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c| matches!(c, '"' | '\\' | '\0'..='\x1F')) {
+    // Each of them is one byte, and no part of another character is.
+    let must_escape = |byte| matches!(byte, b'"' | b'\\' | 0..=0x1F);
+    while let Some(at) = rest.bytes().position(must_escape) {
         let (run, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
         json.push_str(run);
         let mut after = from.chars();

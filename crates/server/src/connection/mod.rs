@@ -68,6 +68,17 @@ const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// which is why readers of events are counted too (`feed`).
 const HTTP_2_STREAMS: u32 = 2_048;
 
+/// What a client may send on one stream before the server has read it: a document of
+/// usual size in one go. A larger one needs a few updates of the window.
+const HTTP_2_STREAM_WINDOW: u32 = 256 * 1_024;
+
+/// The same for all streams of a connection: what one client can make the server hold.
+const HTTP_2_CONNECTION_WINDOW: u32 = 1_024 * 1_024;
+
+/// What the server holds ready on each stream for a client that reads slowly. Events and
+/// documents are shared between streams, so that this is seldom memory of its own.
+const HTTP_2_SEND_BUFFER: usize = 64 * 1_024;
+
 /// Pings on HTTP/2 connections, so that a dead line is noticed.
 const HTTP_2_PING: Duration = Duration::from_secs(20);
 
@@ -383,6 +394,9 @@ async fn speak_http_2<S: Store>(
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP_2_STREAMS)
+        .initial_stream_window_size(HTTP_2_STREAM_WINDOW)
+        .initial_connection_window_size(HTTP_2_CONNECTION_WINDOW)
+        .max_send_buf_size(HTTP_2_SEND_BUFFER)
         .max_header_list_size(u32::try_from(HTTP_1_BUFFER).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP_2_PING)
         .serve_connection(TokioIo::new(stream), requests(app, peer, &state, None));

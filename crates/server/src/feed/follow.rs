@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::blocks::Blocks;
 use super::channel::Channel;
-use super::hub::Told;
+use super::hub::{Hub, Told};
 use super::writes::{Known, Place, blocks_into, write};
 use crate::app::App;
 
@@ -40,10 +40,11 @@ pub(crate) async fn follow<S: Store>(app: Arc<App<S>>) {
             Ok(Step::More) => {}
             Ok(Step::Alone) => app.hub.someone.notified().await,
             Ok(Step::Even { told }) => {
+                app.hub.is_even();
                 if !told {
                     tokio::time::sleep(UNCONCERNED).await;
                 }
-                if wait(&mut applied, &mut ticks).await.is_err() {
+                if wait(&app.hub, &mut applied, &mut ticks).await.is_err() {
                     return;
                 }
             }
@@ -61,13 +62,16 @@ pub(crate) async fn follow<S: Store>(app: Arc<App<S>>) {
     }
 }
 
-/// Until something was written, or it is time to look after silent channels.
+/// Until something was written, it is time to look after silent channels, or all is to
+/// end.
 async fn wait(
+    hub: &Hub,
     applied: &mut watch::Receiver<Revision>,
     ticks: &mut tokio::time::Interval,
 ) -> Result<(), watch::error::RecvError> {
     tokio::select! {
         changed = applied.changed() => changed,
+        () = hub.ending.notified() => Ok(()),
         _ = ticks.tick() => Ok(()),
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Hub {
     readers: AtomicUsize,
     /// There is a first reader.
     pub(super) someone: Notify,
+    /// All streams are to end.
+    pub(super) ending: Notify,
     /// By worker.
     relays: Box<[Relay]>,
 }
@@ -71,6 +73,7 @@ impl Hub {
             inner: Mutex::default(),
             readers: AtomicUsize::new(0),
             someone: Notify::new(),
+            ending: Notify::new(),
             relays: (0..workers).map(|_| Relay::default()).collect(),
         }
     }
@@ -202,10 +205,16 @@ impl Hub {
         }
     }
 
-    /// Ends all streams, and those that come.
+    /// Ends all streams when they were told all that was written, and those that come.
     pub(crate) fn end(&self, reason: EndReason) {
-        let mut inner = self.lock();
-        inner.ended = Some(reason);
+        self.lock().ended = Some(reason);
+        self.ending.notify_one();
+    }
+
+    /// All was told: ends the streams that are to end.
+    pub(super) fn is_even(&self) {
+        let inner = self.lock();
+        let Some(reason) = inner.ended else { return };
         let channels = inner.channels.values();
         let channels: Vec<_> = channels.map(|member| Arc::clone(&member.channel)).collect();
         drop(inner);

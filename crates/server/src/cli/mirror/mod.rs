@@ -22,13 +22,13 @@ use super::stream::{Event, Follower, News, Patience};
 use super::target::Target;
 
 const EXAMPLES: &str = "\
-Each document is a file that is named after its id. The directory DIR/.matchbook is the mirror's own:
-it says how far the mirror has come, so that it goes on there when it is started again. A file that
-somebody has changed is then made good. Other files in DIR are never touched.
+Each document is a file that is named after its id. DIR/.matchbook is the mirror's own: it says how
+far the mirror has come, so that it goes on there when it is started again. A file that somebody
+has changed is then made good. Other files in DIR are never touched.
 
-A file holds what the feed tells: the document value for value, with numbers and strings as they are
-spelled. White space between them and the order of members may differ; --exact gets each document
-that changes, byte for byte.
+A file holds what the feed tells: the document value for value, with numbers and strings as they
+are spelled. White space between them and the order of members may differ; --exact gets each
+document that changes, byte for byte.
 
 Examples:
   matchbook mirror /notes ./notes

@@ -310,7 +310,7 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn section_7_the_files_end_as_the_documents(turns in turns(), exact in any::<bool>()) {
@@ -320,6 +320,39 @@ proptest! {
         }
         scene.finish();
         prop_assert_eq!(scene.files(), scene.server.borrow().documents());
+    }
+}
+
+#[test]
+fn section_1_what_is_known_beyond_the_cursor_may_be_of_a_lost_history() {
+    let put = |text: &str| Turn::Write(Write::Put("c".to_owned(), text.to_owned()));
+    let blob = |text: &str| Turn::Write(Write::Blob("c".to_owned(), text.to_owned()));
+    let delete = || Turn::Write(Write::Delete("c".to_owned()));
+    let cases = [
+        // The document that is got is later than the event that it was got for.
+        vec![
+            put("1"),
+            Turn::Hear(9),
+            blob("x"),
+            blob("y"),
+            Turn::Hear(1),
+            Turn::Restore(1),
+            blob("z"),
+        ],
+        // The file is gone, and the journal is torn before the cursor.
+        vec![
+            put("1"),
+            Turn::Hear(9),
+            delete(),
+            Turn::Kill(1),
+            Turn::Restore(1),
+        ],
+    ];
+    for turns in cases {
+        let mut scene = Scene::new(false);
+        turns.iter().for_each(|turn| scene.turn(turn));
+        scene.finish();
+        assert_eq!(scene.files(), scene.server.borrow().documents());
     }
 }
 
