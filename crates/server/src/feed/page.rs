@@ -311,8 +311,10 @@ async fn send_lines<S: Store>(
             Ok::<_, ChangesError>(sent)
         };
         let (next, sent) = tokio::join!(next, this);
+        // Looked at after the last piece too: lines without the cursor must not seem whole.
+        let sent = sent?;
         match next? {
-            Some(next) if sent? => changes = next,
+            Some(next) if sent => changes = next,
             _ => return Ok(()),
         }
     }
