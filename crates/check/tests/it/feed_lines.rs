@@ -194,6 +194,30 @@ fn section_7_8_who_does_not_read_holds_up_nobody_and_goes_on_from_the_log() {
     }
 }
 
+/// The rest of the snapshot is not waited for, and not lost.
+#[test]
+fn section_7_6_a_stop_in_the_middle_of_a_snapshot() {
+    let mut server = Server::with(&["--drain-seconds", "3600"]);
+    for n in 0..2 * HELD {
+        server.create(&format!("/c/{n:03}"), large(n));
+    }
+    let mut events = server.events("/c?_snapshot=true");
+    let mut replica = crate::harness::Replica::default();
+    events.take(3).iter().for_each(|event| replica.apply(event));
+    server.signal(Signal::TERM);
+    let rest = events.rest();
+    rest.iter().for_each(|event| replica.apply(event));
+    let end = rest.last().unwrap();
+    assert_eq!(end.is("end").data, "{\"reason\":\"draining\"}");
+    assert!(!replica.is_synced);
+    assert_eq!(server.ended().code(), Some(0));
+    server.start_again();
+    let rest = server.events_after("/c", &end.id).until("synced");
+    assert!(rest.iter().all(|event| event.name != "reset"));
+    rest.iter().for_each(|event| replica.apply(event));
+    assert_eq!(replica.held.len(), 2 * HELD);
+}
+
 #[test]
 fn section_11_a_page_of_another_origin_reads_a_stream() {
     let ours = "https://app.example";
