@@ -118,7 +118,9 @@ fn section_7_every_change_has_its_members_in_order() {
 
 #[test]
 fn section_7_all_other_events_to_the_byte() {
-    let id: Cursor = "k3v4q2ab-17.aaaaaaaaaaaaa~k3v4q2ab-21/c/caf*C3*A9".parse().unwrap();
+    let id: Cursor = "k3v4q2ab-17.aaaaaaaaaaaaa~k3v4q2ab-21/c/caf*C3*A9"
+        .parse()
+        .unwrap();
     let cases = [
         (
             Event::Synced,
