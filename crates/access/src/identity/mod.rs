@@ -1,0 +1,1 @@
+//! Credentials: bearer tokens and API keys.
