@@ -2,6 +2,7 @@
 //! server's business.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment, in whole milliseconds since 1970-01-01T00:00:00Z.
@@ -92,6 +93,46 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// The text is no [`Timestamp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoTime;
+
+/// Reads what [`Timestamp`] writes, also without the milliseconds.
+impl FromStr for Timestamp {
+    type Err = NoTime;
+
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        let seconds = text.strip_suffix('Z').ok_or(NoTime)?;
+        let whole = match seconds.len() {
+            19 => format!("{seconds}.000Z"),
+            _ => text.to_owned(),
+        };
+        let number = |from: usize, to: usize| {
+            let digits = whole.get(from..to).ok_or(NoTime)?;
+            digits.parse::<u64>().map_err(|_| NoTime)
+        };
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day)
+        {
+            return Err(NoTime);
+        }
+        // The other way round than in `fmt`.
+        let year = year - u64::from(month <= 2);
+        let month_from_march = (month + 9) % 12;
+        let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+        let leap_days = year / 4 - year / 100 + year / 400;
+        let days = year * 365 + leap_days + day_of_year - 719_468;
+        let of_day = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+        let time = Self::from_millis((days * 86_400 + of_day) * 1_000 + number(20, 23)?);
+        // The 30th of February, the 25th hour and a comma are not written so.
+        if time.to_string() == whole {
+            Ok(time)
+        } else {
+            Err(NoTime)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +165,34 @@ mod tests {
             let moment = Timestamp::from_millis(millis);
             assert_eq!(moment.to_string(), rfc_3339);
             assert_eq!(moment.http_date(), http);
+            assert_eq!(rfc_3339.parse(), Ok(moment));
+        }
+    }
+
+    #[test]
+    fn rfc_3339_is_read_with_and_without_milliseconds() {
+        let read = |text: &str| text.parse().map(Timestamp::as_millis);
+        assert_eq!(read("1970-01-02T00:00:01Z"), Ok(86_401_000));
+        assert_eq!(read("2000-03-01T00:00:00.001Z"), Ok(951_868_800_001));
+        for bad in [
+            "",
+            "Z",
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1970-01-01T00:00:00+01:00",
+            "1970-01-01 00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2001-02-29T00:00:00Z",
+            "2001-13-01T00:00:00Z",
+            "2001-01-00T00:00:00Z",
+            "2001-01-01T24:00:00Z",
+            "2001-01-01T00:60:00Z",
+            "2001-01-01T00:00:60Z",
+            "2001-01-01T00:00:00,000Z",
+            "+001-01-01T00:00:00Z",
+            "2001-01-0é:00:00:00.0Z",
+        ] {
+            assert_eq!(read(bad), Err(NoTime), "{bad}");
         }
     }
 }

@@ -41,6 +41,26 @@ const BOUNDARIES: &[Boundary] = &[
         in_tests: false,
     },
     Boundary {
+        below: "crates/access",
+        except: &[],
+        forbidden: &[
+            "http",
+            "hyper",
+            "tokio",
+            "rusqlite",
+            "matchbook_store",
+            "getrandom",
+            "std::fs",
+            "TcpStream",
+            "std::env",
+            "std::thread",
+            "SystemTime::now",
+            "Instant::now",
+        ],
+        why: "access is pure: keys, policies and the time are given to it, and it knows no HTTP",
+        in_tests: false,
+    },
+    Boundary {
         below: "crates/store",
         except: &[],
         forbidden: &[
@@ -71,14 +91,14 @@ const BOUNDARIES: &[Boundary] = &[
     Boundary {
         below: "crates/check",
         except: &[],
-        forbidden: &["matchbook", "matchbook_core", "matchbook_store"],
+        forbidden: OUR_CRATES,
         why: "the checks speak HTTP only, so that they share no fault with the server",
         in_tests: true,
     },
     Boundary {
         below: "bench",
         except: &[],
-        forbidden: &["matchbook", "matchbook_core", "matchbook_store"],
+        forbidden: OUR_CRATES,
         why: "the benchmark speaks HTTP only",
         in_tests: true,
     },
@@ -90,8 +110,21 @@ const ENGINE_IS_NAMED_IN: &[&str] = &[
     "crates/server/src/cli/backup.rs",
 ];
 
-/// Packages that those who speak HTTP only must not depend on.
-const OURS: [&str; 3] = ["matchbook", "matchbook-core", "matchbook-store"];
+/// Crates that those who speak HTTP only must not import.
+const OUR_CRATES: &[&str] = &[
+    "matchbook",
+    "matchbook_access",
+    "matchbook_core",
+    "matchbook_store",
+];
+
+/// Packages that they must not depend on.
+const OURS: [&str; 4] = [
+    "matchbook",
+    "matchbook-access",
+    "matchbook-core",
+    "matchbook-store",
+];
 
 pub(super) fn faults(source: &Source) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -173,6 +206,9 @@ mod tests {
                 "#[cfg(test)]\nmod tests {\nuse std::fs;\n}",
                 0,
             ),
+            ("crates/access/src/x.rs", "use http::StatusCode;", 1),
+            ("crates/access/src/x.rs", "SystemTime::now()", 1),
+            ("crates/access/src/x.rs", "use ring::rand::SystemRandom;", 0),
             ("crates/store/src/x.rs", "use http::StatusCode;", 2),
             ("crates/store/src/x.rs", "let http = 1;", 0),
             (

@@ -1,0 +1,117 @@
+//! The API keys that are known, in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{ApiKey, Record};
+use crate::{Kind, Principal};
+
+/// Why an API key is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is none such: never, no longer, or with another secret.
+    Unknown,
+    /// Its time is over.
+    Expired,
+}
+
+impl Refused {
+    /// What `error_description` says.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            // Which of them it is would tell a guesser which ids there are.
+            Self::Unknown => "the API key is not known: it was revoked, or never given out",
+            Self::Expired => "the API key has expired",
+        }
+    }
+}
+
+/// The records of all API keys, by id.
+#[derive(Clone, Debug, Default)]
+pub struct KeyRing {
+    records: HashMap<Arc<str>, Arc<Record>>,
+}
+
+impl KeyRing {
+    /// Adds a key, or replaces it.
+    pub fn insert(&mut self, id: &str, record: Record) {
+        self.records.insert(id.into(), Arc::new(record));
+    }
+
+    /// Revokes a key. Returns whether there was one.
+    pub fn remove(&mut self, id: &str) -> bool {
+        self.records.remove(id).is_some()
+    }
+
+    /// The record with this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Arc<Record>> {
+        self.records.get(id)
+    }
+
+    /// Who a key speaks for, at `now_secs` (seconds since 1970).
+    ///
+    /// # Errors
+    /// It is not known, or has expired.
+    pub fn check(&self, credentials: &str, now_secs: u64) -> Result<Principal, Refused> {
+        let key = ApiKey::read(credentials).ok_or(Refused::Unknown)?;
+        let record = self.get(key.id()).filter(|record| record.is_of(&key));
+        let record = record.ok_or(Refused::Unknown)?;
+        let expires_secs = record.expires.map(|at| at.as_secs());
+        if expires_secs.is_some_and(|at| now_secs >= at) {
+            return Err(Refused::Expired);
+        }
+        Ok(Principal {
+            kind: Kind::Key,
+            id: Arc::clone(&record.name),
+            claims: Arc::clone(&record.claims),
+            expires_secs,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matchbook_core::clock::Timestamp;
+    use serde_json::Map;
+
+    use super::super::API_KEY_RANDOM_BYTES;
+    use super::*;
+
+    #[test]
+    fn section_11_a_key_is_good_until_it_expires_or_is_revoked() {
+        let key = ApiKey::generate(&[1; API_KEY_RANDOM_BYTES]);
+        let expires = Timestamp::from_millis(100_000);
+        let made = Timestamp::from_millis(0);
+        let mut ring = KeyRing::default();
+        let text = key.reveal();
+        assert_eq!(ring.check(&text, 0), Err(Refused::Unknown));
+        let record = Record::new(&key, "backup", made, Some(expires), Map::new());
+        ring.insert(key.id(), record);
+        let principal = ring.check(&text, 99).unwrap();
+        assert_eq!((principal.kind, &*principal.id), (Kind::Key, "backup"));
+        assert_eq!(principal.expires_secs, Some(100));
+        assert_eq!(ring.check(&text, 100), Err(Refused::Expired));
+        assert!(ring.remove(key.id()) && !ring.remove(key.id()));
+        assert_eq!(ring.check(&text, 0), Err(Refused::Unknown));
+    }
+
+    #[test]
+    fn section_11_the_secret_counts_and_not_the_id() {
+        let key = ApiKey::generate(&[1; API_KEY_RANDOM_BYTES]);
+        let made = Timestamp::from_millis(0);
+        let mut ring = KeyRing::default();
+        ring.insert(
+            key.id(),
+            Record::new(&key, "backup", made, None, Map::new()),
+        );
+        let mut random = [1; API_KEY_RANDOM_BYTES];
+        random[API_KEY_RANDOM_BYTES - 1] = 2;
+        let forged = ApiKey::generate(&random);
+        assert_eq!(forged.id(), key.id());
+        assert_eq!(ring.check(&forged.reveal(), 0), Err(Refused::Unknown));
+        assert_eq!(ring.check("mb_x", 0), Err(Refused::Unknown));
+        assert!(ring.check(&key.reveal(), u64::MAX).is_ok());
+    }
+}
