@@ -86,7 +86,10 @@ kinds! {
         "A browser says that a page of another origin sent this request. If that origin is yours, start the server with --cors-origin and the origin exactly as the browser sends it.";
     /// No credentials, or none that are good.
     Unauthenticated "unauthenticated" UNAUTHORIZED "Credentials are needed"
-        "Send Authorization: Bearer with a token that has not expired.";
+        "Send Authorization: Bearer with a token that has not expired, or with an API key. WWW-Authenticate says what is wrong with the one that was sent.";
+    /// The credentials cannot be made a session.
+    NoSession "no-session" BAD_REQUEST "These credentials cannot be made a session"
+        "POST /_/session makes a cookie of the bearer token in Authorization. A cookie holds at most 4 KiB, so larger tokens do not fit: leave claims out. API keys are for machines, and have no session.";
     /// The policy forbids it.
     Forbidden "forbidden" FORBIDDEN "This is not permitted"
         "The credentials are good, and the policy does not permit the action that the detail names.";

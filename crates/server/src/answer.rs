@@ -23,7 +23,9 @@ use crate::representation::{Representation, value};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache, no-transform");
 const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+const VARY_BY_CALLER: HeaderValue = HeaderValue::from_static("Authorization, Cookie");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");
@@ -67,6 +69,12 @@ pub(crate) fn simple(call: &Call<'_>, answer: &Answer) -> Response<Body> {
     match answer {
         Answer::Refuse(problem) | Answer::Stale(problem) => refuse(call, problem),
         Answer::OutOfRange(problem) => refuse(call, problem),
+        Answer::Challenge(problem, challenge) => {
+            let mut response = refuse(call, problem);
+            let text = value(challenge.to_string());
+            set(&mut response, header::WWW_AUTHENTICATE, text);
+            response
+        }
         Answer::Retry {
             problem,
             after_secs,
@@ -165,6 +173,16 @@ fn problem_json(call: &Call<'_>, problem: &Problem, rebase: &Rebase) -> String {
     }
     text.push('}');
     text
+}
+
+/// Keeps an answer that depends on who asked from those who share a cache with them.
+pub(crate) fn keep_private(fields: &mut HeaderMap) {
+    for (name, place) in &mut *fields {
+        if *name == header::CACHE_CONTROL && *place == REVALIDATE {
+            *place = PRIVATE;
+        }
+    }
+    fields.append(header::VARY, VARY_BY_CALLER);
 }
 
 /// The fields of a 304 about a document. To copy a map and to replace values in it

@@ -1,15 +1,17 @@
 //! The server without its connections: a store, a policy, and what they answer.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version, header};
 use hyper::body::Body as _;
+use matchbook_access::Principal;
 use matchbook_core::clock::Timestamp;
-use matchbook_core::decide::{Availability, Circumstances, Policy};
+use matchbook_core::decide::{Availability, Circumstances, Credentials, Policy};
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
@@ -17,7 +19,8 @@ use matchbook_store::Store;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::answer::REQUEST_ID;
+use crate::answer::{self, REQUEST_ID};
+use crate::auth::{self, Authenticated, Authenticator};
 use crate::body::Body;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
@@ -35,6 +38,7 @@ pub struct App<S> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     cors: Cors,
+    authenticator: Option<Arc<Authenticator>>,
     log_requests: bool,
     draining: AtomicBool,
 }
@@ -44,7 +48,25 @@ pub(crate) struct Call<'a> {
     pub(crate) facts: request::Request<'a>,
     pub(crate) target: Target,
     pub(crate) circumstances: Circumstances,
+    pub(crate) caller: Caller<'a>,
     pub(crate) id: Uuid,
+}
+
+/// Who asks.
+pub(crate) struct Caller<'a> {
+    pub(crate) principal: Arc<Principal>,
+    /// The token in `Authorization`. It is never logged.
+    pub(crate) bearer: Option<&'a str>,
+    /// The token may be good, by a key that is not here yet.
+    lacks_key: bool,
+}
+
+impl Caller<'_> {
+    /// Who it is, for the log of changes.
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        let is_known = self.principal.kind != matchbook_access::Kind::Anonymous;
+        is_known.then(|| Arc::clone(&self.principal.id))
+    }
 }
 
 impl Call<'_> {
@@ -72,9 +94,22 @@ impl<S: Store> App<S> {
             policy,
             metrics,
             hub: Arc::new(Hub::new()),
+            authenticator: None,
             log_requests,
             draining: AtomicBool::new(false),
         }
+    }
+
+    /// From now on, requests need credentials.
+    #[must_use]
+    pub fn with_authentication(mut self, authenticator: Arc<Authenticator>) -> Self {
+        self.policy.open = false;
+        self.authenticator = Some(authenticator);
+        self
+    }
+
+    pub(crate) const fn takes_credentials(&self) -> bool {
+        self.authenticator.is_some()
     }
 
     /// The store.
@@ -103,6 +138,9 @@ impl<S: Store> App<S> {
         let Target::Document(path) = &call.target else {
             return None;
         };
+        if call.caller.lacks_key {
+            return None;
+        }
         if facts.fault.is_some() || facts.moved.is_some() || facts.feed.is_some() {
             return None;
         }
@@ -125,7 +163,10 @@ impl<S: Store> App<S> {
         open: Open,
     ) -> io::Result<Response<OpenBody>> {
         let begun = Instant::now();
-        let call = self.call(&parts, peer, doubt);
+        let mut call = self.call(&parts, peer, doubt);
+        if call.caller.lacks_key {
+            Box::pin(self.authenticate_again(&parts, &mut call)).await;
+        }
         let response = routes::route(&self, &call, &mut content).await;
         let closes = parts.version < Version::HTTP_2
             && (doubt.is_some()
@@ -151,14 +192,54 @@ impl<S: Store> App<S> {
         } else {
             Availability::Open
         };
-        Call {
+        let mut call = Call {
             facts,
             target,
             circumstances: Circumstances {
                 availability,
                 ..Circumstances::CLEAR
             },
+            caller: Caller {
+                principal: auth::anonymous(),
+                bearer: None,
+                lacks_key: false,
+            },
             id: request_id(now()),
+        };
+        if let Some(authenticator) = &self.authenticator {
+            self.authenticate(authenticator, &parts.headers, &mut call);
+        }
+        call
+    }
+
+    fn authenticate<'a>(
+        &self,
+        authenticator: &Authenticator,
+        headers: &'a HeaderMap,
+        call: &mut Call<'a>,
+    ) {
+        let sent = auth::sent(headers, &call.facts);
+        call.caller.bearer = sent.bearer();
+        let Authenticated {
+            credentials,
+            principal,
+            lacks_key,
+        } = authenticator.authenticate(sent, now().as_secs());
+        call.circumstances.credentials = match credentials {
+            Credentials::Missing if auth::is_public(&call.target, call.facts.method) => {
+                Credentials::Good
+            }
+            credentials => credentials,
+        };
+        call.caller.principal = principal;
+        call.caller.lacks_key = lacks_key;
+    }
+
+    /// Once more, when the keys were fetched anew: issuers change them.
+    async fn authenticate_again<'a>(&self, parts: &'a Parts, call: &mut Call<'a>) {
+        if let Some(authenticator) = &self.authenticator {
+            authenticator.renew_keys().await;
+            self.authenticate(authenticator, &parts.headers, call);
         }
     }
 
@@ -178,6 +259,9 @@ impl<S: Store> App<S> {
         if closes {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        if self.takes_credentials() {
+            answer::keep_private(fields);
+        }
         let origin = call.facts.origin.as_ref();
         let allowed = origin.and_then(|origin| self.cors.allows(origin.as_str()));
         let preflight = allowed.is_some()
@@ -196,11 +280,26 @@ impl<S: Store> App<S> {
                 target: "matchbook::access",
                 client = %peer.address,
                 method = %parts.method,
-                target = %parts.uri,
+                target = %Logged(&parts.uri),
                 status = status.as_u16(),
                 took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
                 request_id = %call.id,
             );
+        }
+    }
+}
+
+/// A target as it is logged. RFC 6750 §2.3 allows a token in the query, where it has no
+/// meaning here; who sends one all the same should not find it in a log.
+struct Logged<'a>(&'a Uri);
+
+impl fmt::Display for Logged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.query() {
+            Some(query) if query.contains("access_token") => {
+                write!(f, "{}?access_token=…", self.0.path())
+            }
+            _ => self.0.fmt(f),
         }
     }
 }

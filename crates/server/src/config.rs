@@ -5,9 +5,11 @@
 //! what `matchbook config` prints, and the typed [`Settings`] that the server takes.
 //! A flag beats the environment, that beats the file, and that beats the default.
 
+mod key_source;
 mod layers;
 mod value;
 
+pub use key_source::{JwksUrl, KeySource};
 pub use layers::{ConfigError, Layers, Resolved, Source};
 pub use value::{HostName, Kind, LogFormat, Origin};
 
@@ -96,6 +98,14 @@ settings! {
     tls_cert: Option<PathBuf> = "FILE", "";
     /// Private key in PEM of the certificate.
     tls_key: Option<PathBuf> = "FILE", "";
+    /// Where keys are that tokens are checked with: a file (a JWK set, a public key in PEM, or a secret of at least 32 bytes), or the https URL of a JWK set. Repeatable. With it, requests need a token.
+    auth_key: Vec<KeySource> = "FILE|URL", "";
+    /// What the `iss` of tokens must be.
+    auth_issuer: Option<String> = "TEXT", "";
+    /// What the `aud` of tokens must be or hold: the name of this server to the issuer.
+    auth_audience: Option<String> = "TEXT", "";
+    /// Take API keys too.
+    api_keys: bool = "BOOL", "false";
     /// How log lines are written: `human` or `json`.
     log: LogFormat = "FORMAT", "human";
     /// Log a line for each request.
@@ -124,12 +134,46 @@ impl Settings {
             (None, Some(_)) => return Err("tls_key is set, but tls_cert is not".to_owned()),
             _ => {}
         }
-        if !self.open && !self.listen.ip().is_loopback() {
+        self.check_authentication()?;
+        if !self.open && !self.authenticates() && !self.listen.ip().is_loopback() {
             return Err(format!(
                 "anyone who can reach {} could read and write everything, because no \
-                 authentication is configured; listen on 127.0.0.1, or add --open if that is meant",
+                 authentication is configured; listen on 127.0.0.1, set auth_key, or add --open \
+                 if that is meant",
                 self.listen
             ));
+        }
+        Ok(())
+    }
+
+    /// Whether requests need credentials.
+    #[must_use]
+    pub fn authenticates(&self) -> bool {
+        self.api_keys || !self.auth_key.is_empty()
+    }
+
+    fn check_authentication(&self) -> Result<(), String> {
+        if self.open && self.authenticates() {
+            return Err("open is set, but so are credentials: leave one of the two out".to_owned());
+        }
+        let claims = [
+            ("auth_issuer", "iss", &self.auth_issuer),
+            ("auth_audience", "aud", &self.auth_audience),
+        ];
+        for (key, claim, value) in claims {
+            match (self.auth_key.is_empty(), value) {
+                (true, Some(_)) => {
+                    return Err(format!(
+                        "{key} is set, but no auth_key is, with which tokens are checked"
+                    ));
+                }
+                (false, None) => {
+                    return Err(format!(
+                        "auth_key is set, but {key} is not: which {claim} do good tokens have?"
+                    ));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -184,5 +228,53 @@ mod tests {
             ..reachable
         };
         assert_eq!(meant.check(), Ok(()));
+    }
+
+    #[test]
+    fn section_11_authentication_is_whole_or_not_there() {
+        let key = || vec![KeySource::File("key.pem".into())];
+        let text = |text: &str| Some(text.to_owned());
+        let whole = || Settings {
+            auth_key: key(),
+            auth_issuer: text("i"),
+            auth_audience: text("a"),
+            ..Settings::default()
+        };
+        let without_issuer = Settings {
+            auth_issuer: None,
+            ..whole()
+        };
+        let without_audience = Settings {
+            auth_audience: None,
+            ..whole()
+        };
+        let without_key = Settings {
+            auth_key: Vec::new(),
+            ..whole()
+        };
+        let open = Settings {
+            open: true,
+            ..whole()
+        };
+        for (settings, word) in [
+            (without_issuer, "auth_issuer"),
+            (without_audience, "auth_audience"),
+            (without_key, "auth_key"),
+            (open, "open"),
+        ] {
+            let fault = settings.check().unwrap_err();
+            assert!(fault.contains(word), "{fault}");
+        }
+        let reachable = Settings {
+            listen: "0.0.0.0:2040".parse().unwrap(),
+            ..whole()
+        };
+        assert_eq!(reachable.check(), Ok(()));
+        let by_keys = Settings {
+            api_keys: true,
+            listen: "0.0.0.0:2040".parse().unwrap(),
+            ..Settings::default()
+        };
+        assert_eq!(by_keys.check(), Ok(()));
     }
 }

@@ -6,6 +6,7 @@
 //! [`Store`]: matchbook_store::Store
 
 pub mod app;
+pub mod auth;
 pub mod config;
 pub mod connection;
 pub mod metrics;

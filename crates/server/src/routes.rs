@@ -9,6 +9,7 @@ use matchbook_core::request::{CHANGES, Method};
 use matchbook_store::Store;
 
 use crate::app::{App, Call};
+use crate::auth::{self, SESSION};
 use crate::body::Body;
 use crate::content::Content;
 use crate::{create, document, feed, list, pages, write};
@@ -36,6 +37,9 @@ pub(crate) async fn route<S: Store>(
         (Target::Collection(path), Method::Post) => create::create(app, call, content, path).await,
         (Target::Collection(path), _) => Box::pin(list::list(app, call, path.clone())).await,
         (Target::Root, _) => Box::pin(list::collections(app, call)).await,
+        (Target::Reserved(name), _) if name == SESSION && app.takes_credentials() => {
+            auth::session(app, call)
+        }
         (Target::Reserved(name), _) => pages::page(app, call, name),
         (Target::Moved(_), _) => pages::refusal(app, call),
     }

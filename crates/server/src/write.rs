@@ -148,7 +148,7 @@ pub(crate) async fn commit<S: Store>(
     let at = now();
     let batch = Batch {
         at,
-        principal: None,
+        principal: call.caller.name(),
         writes: vec![Write {
             path: path.clone(),
             expected,

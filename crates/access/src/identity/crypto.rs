@@ -140,8 +140,9 @@ pub(super) fn algorithm_of_private(der: &[u8]) -> Option<Algorithm> {
         .find(|algorithm| Signing::read(*algorithm, der).is_ok())
 }
 
-/// SHA-256.
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+/// SHA-256: what stands for credentials where they must not be kept themselves.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     let mut hash = [0; 32];
     hash.copy_from_slice(digest.as_ref());

@@ -19,6 +19,7 @@ mod token;
 
 pub use algorithm::Algorithm;
 pub use api_key::{API_KEY_RANDOM_BYTES, ApiKey, Record};
+pub use crypto::sha256;
 pub use fault::TokenFault;
 pub use key::{KeyFault, SECRET_MIN_BYTES};
 pub use key_set::{KeySet, Origin};

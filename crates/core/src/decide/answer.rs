@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use crate::feed::EndReason;
 use crate::field::coding::Coding;
+use crate::field::www_authenticate::Challenge;
 use crate::problem::Problem;
 use crate::request::{FeedForm, Method};
 
@@ -21,7 +22,9 @@ pub enum Decision {
 pub enum Answer {
     /// A refusal.
     Refuse(Problem),
-    /// 401 and what else needs more than a body to say.
+    /// 401 or 403, with what `WWW-Authenticate` says.
+    Challenge(Problem, Challenge),
+    /// A refusal that ends by itself.
     Retry {
         /// The refusal.
         problem: Problem,
@@ -104,6 +107,8 @@ pub enum Allow {
     Collection,
     /// Those of a page that can only be read.
     Page,
+    /// Those of the session.
+    Session,
 }
 
 impl Allow {
@@ -114,6 +119,7 @@ impl Allow {
             Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Collection => "GET, HEAD, POST, OPTIONS",
             Self::Page => "GET, HEAD, OPTIONS",
+            Self::Session => "POST, DELETE, OPTIONS",
         }
     }
 
@@ -121,9 +127,11 @@ impl Allow {
     #[must_use]
     pub const fn has(self, method: Method) -> bool {
         match method {
-            Method::Get | Method::Head | Method::Options => true,
-            Method::Put | Method::Patch | Method::Delete => matches!(self, Self::Document),
-            Method::Post => matches!(self, Self::Collection),
+            Method::Options => true,
+            Method::Get | Method::Head => !matches!(self, Self::Session),
+            Method::Put | Method::Patch => matches!(self, Self::Document),
+            Method::Delete => matches!(self, Self::Document | Self::Session),
+            Method::Post => matches!(self, Self::Collection | Self::Session),
             Method::Other | Method::Unknown => false,
         }
     }

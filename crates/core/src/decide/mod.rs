@@ -18,6 +18,7 @@ use crate::field::host::Host;
 use crate::field::if_range::IfRange;
 use crate::field::range::Resolved;
 use crate::field::sec_fetch_site::SecFetchSite;
+use crate::field::www_authenticate::Challenge;
 use crate::precondition::{Access, Validators, Verdict};
 use crate::problem::Kind;
 use crate::request::{FeedForm, Method, Request};
@@ -55,13 +56,14 @@ pub fn decide(
                 } => about_collection(request, opaque, *has_members, policy),
                 Resource::Feed { .. } => Some(about_feed(request)),
                 Resource::Page => Some(Answer::Representation(Coding::Identity)),
+                Resource::Session => None,
                 Resource::NoPage => Some(Answer::Refuse(
                     Kind::NotFound.because("the server has no page of this name"),
                 )),
             }),
         Progress::Failed(problem) => Some(Answer::Refuse(problem.clone())),
-        Progress::Unchanged => Some(written(request, false)),
-        Progress::Committed { created } => Some(written(request, *created)),
+        Progress::Unchanged => Some(written(request, resource, false)),
+        Progress::Committed { created } => Some(written(request, resource, *created)),
     };
     answer.map_or(Decision::Proceed, Decision::Answer)
 }
@@ -148,6 +150,7 @@ fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answe
         Resource::Collection { .. } => Allow::Collection,
         Resource::Feed { allow } => *allow,
         Resource::Page | Resource::NoPage => Allow::Page,
+        Resource::Session => Allow::Session,
     };
     match request.method {
         Method::Unknown => Some(Answer::Refuse(
@@ -187,19 +190,28 @@ fn line_5(request: &Request<'_>, policy: &Policy) -> Option<Answer> {
 }
 
 fn line_6(circumstances: &Circumstances) -> Option<Answer> {
-    let detail = match circumstances.credentials {
+    let (detail, challenge) = match circumstances.credentials {
         Credentials::Good => return None,
-        Credentials::Missing => "send Authorization: Bearer with a token",
-        Credentials::Bad => "the token is not good: get a new one",
+        Credentials::Missing => (
+            "send Authorization: Bearer with a token".to_owned(),
+            Challenge::Missing,
+        ),
+        Credentials::Bad(reason) => (
+            format!("{reason}: get new credentials"),
+            Challenge::InvalidToken(reason),
+        ),
     };
-    Some(Answer::Refuse(Kind::Unauthenticated.because(detail)))
+    let problem = Kind::Unauthenticated.because(detail);
+    Some(Answer::Challenge(problem, challenge))
 }
 
 fn line_7(circumstances: &Circumstances) -> Option<Answer> {
     let action = circumstances.forbidden?;
-    Some(Answer::Refuse(Kind::Forbidden.because(format!(
-        "the policy does not permit '{action}' here"
-    ))))
+    let problem = Kind::Forbidden.because(format!("the policy does not permit '{action}' here"));
+    Some(Answer::Challenge(
+        problem,
+        Challenge::InsufficientScope(action),
+    ))
 }
 
 fn line_8(circumstances: &Circumstances) -> Option<Answer> {
@@ -429,7 +441,14 @@ fn about_feed(request: &Request<'_>) -> Answer {
 }
 
 /// Lines 21 to 23.
-fn written(request: &Request<'_>, created: bool) -> Answer {
+fn written(request: &Request<'_>, resource: &Resource<'_>, created: bool) -> Answer {
+    if matches!(resource, Resource::Session) {
+        return Answer::Written(Written {
+            created,
+            representation: false,
+            validators: false,
+        });
+    }
     let verbatim =
         request.method != Method::Put || request.content_encoding != Some(ContentEncoding::Gzip);
     Answer::Written(Written {

@@ -26,6 +26,8 @@ pub enum Resource<'a> {
     },
     /// The list of collections, or a page of the server's own.
     Page,
+    /// The cookie that stands for a bearer token (contract §7.6).
+    Session,
     /// A name below `/_/` that means nothing.
     NoPage,
 }
@@ -124,8 +126,10 @@ pub enum Credentials {
     Good,
     /// None were sent, and some are needed.
     Missing,
-    /// Those that were sent are not good.
-    Bad,
+    /// Those that were sent are not good, for this reason. Then it does not matter what
+    /// anybody may: a client whose token has expired must learn it, and not be shown
+    /// less in silence.
+    Bad(&'static str),
 }
 
 /// Whether the request's `Idempotency-Key` was used before.

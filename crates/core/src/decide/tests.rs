@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version as HttpVersion};
 use super::*;
 use crate::request::Head;
 
+mod credentials;
 mod feeds;
 mod table;
 
@@ -99,6 +100,7 @@ impl Setup {
             compressible: self.compressible,
         };
         let resource = match target {
+            _ if self.target == "/_/session" => Resource::Session,
             _ if request.feed.is_some() => Resource::Feed {
                 allow: Allow::Collection,
             },
@@ -132,6 +134,7 @@ fn name(decision: &Decision) -> String {
         Answer::Refuse(problem)
         | Answer::Stale(problem)
         | Answer::OutOfRange(problem)
+        | Answer::Challenge(problem, _)
         | Answer::Retry { problem, .. } => {
             format!("{} {}", problem.kind.status().as_u16(), problem.kind.name())
         }

@@ -29,6 +29,7 @@ pub mod prefer;
 pub mod quality;
 pub mod range;
 pub mod sec_fetch_site;
+pub mod www_authenticate;
 
 /// A header field that does not parse: answered 400 (contract §3, line 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

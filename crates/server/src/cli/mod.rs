@@ -26,6 +26,7 @@ mod split;
 mod stream;
 mod tag_arg;
 mod target;
+mod token;
 mod watch;
 
 use std::process::ExitCode;
@@ -91,6 +92,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup
     Restore(backup::RestoreArgs),
+    /// Make a token for a server that asks for one
+    Token(token::TokenArgs),
     /// Print the completions for a shell
     Completions(manual::CompletionsArgs),
     /// Print the manual page
@@ -147,6 +150,7 @@ fn run(command: Command) -> Outcome {
         Command::Export(args) => client::block_on(args.run()),
         Command::Backup(args) => args.run(),
         Command::Restore(args) => args.run(),
+        Command::Token(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
     }

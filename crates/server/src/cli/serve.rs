@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use matchbook::app::App;
+use matchbook::auth::{Authenticator, configure};
 use matchbook::config::{HostName, LogFormat, Origin, Settings};
 use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
@@ -38,24 +39,28 @@ pub(crate) fn run(settings: Settings) -> Outcome {
         cache_bytes: usize::try_from(settings.cache_mib * MIB).unwrap_or(usize::MAX),
         ..Options::default()
     };
+    let authenticator = configure(&settings).map_err(Failure::usage)?.map(Arc::new);
     let store = SqliteStore::open(&settings.data, options, metrics.clone())
         .map_err(|error| Failure::usage(format!("cannot open the data: {error}")))?;
-    let app = Arc::new(App::new(
-        store,
-        policy(&settings),
-        metrics,
-        settings.access_log,
-    ));
+    let mut app = App::new(store, policy(&settings), metrics, settings.access_log);
+    if let Some(authenticator) = &authenticator {
+        app = app.with_authentication(Arc::clone(authenticator));
+    }
+    let app = Arc::new(app);
     let served = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(serve(&app, &settings)));
+        .and_then(|runtime| runtime.block_on(serve(&app, &settings, authenticator.as_deref())));
     app.store().close();
     served
 }
 
-async fn serve(app: &Arc<App<SqliteStore>>, settings: &Settings) -> Outcome {
+async fn serve(
+    app: &Arc<App<SqliteStore>>,
+    settings: &Settings,
+    authenticator: Option<&Authenticator>,
+) -> Outcome {
     let tls = settings.tls_cert.clone().zip(settings.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     let limit = settings.max_connections.get();
@@ -77,8 +82,17 @@ async fn serve(app: &Arc<App<SqliteStore>>, settings: &Settings) -> Outcome {
     tokio::select! {
         () = serve => {}
         () = retention(settings).keep(app.store()) => {}
+        () = renew_keys(authenticator) => {}
     }
     Ok(Exit::Done)
+}
+
+/// For ever.
+async fn renew_keys(authenticator: Option<&Authenticator>) {
+    match authenticator {
+        Some(authenticator) => authenticator.keep().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn retention(settings: &Settings) -> Retention {
@@ -119,6 +133,14 @@ fn greet(listener: &Listener<SqliteStore>, settings: &Settings) -> Result<(), Fa
     let mut out = std::io::stdout();
     writeln!(out, "listening on {url}")?;
     writeln!(out, "data in {}", settings.data.display())?;
+    if settings.authenticates() {
+        writeln!(
+            out,
+            "requests need credentials; 'matchbook token --help' makes tokens"
+        )?;
+        out.flush()?;
+        return Ok(());
+    }
     writeln!(
         out,
         "try: curl -i -X PUT {url}/notes/1 -H 'Content-Type: application/json' -d '{{\"title\":\"Milk\"}}'"

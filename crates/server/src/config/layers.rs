@@ -313,7 +313,7 @@ mod tests {
         let samples = [
             ("data", "d", "'d'"),
             ("listen", "127.0.0.1:9", "'127.0.0.1:9'"),
-            ("open", "true", "true"),
+            ("open", "false", "false"),
             ("host", "a,b", "['a', 'b']"),
             (
                 "cors_origin",
@@ -322,6 +322,10 @@ mod tests {
             ),
             ("tls_cert", "c", "'c'"),
             ("tls_key", "k", "'k'"),
+            ("auth_key", "k,https://h/jwks", "['k', 'https://h/jwks']"),
+            ("auth_issuer", "i", "'i'"),
+            ("auth_audience", "a", "'a'"),
+            ("api_keys", "true", "true"),
             ("log", "json", "'json'"),
             ("access_log", "true", "true"),
             ("max_connections", "7", "7"),

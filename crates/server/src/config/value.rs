@@ -26,7 +26,7 @@ pub(super) trait Value: Sized {
 }
 
 /// A type that one text makes.
-trait Scalar: Sized {
+pub(super) trait Scalar: Sized {
     fn scalar(text: &str) -> Result<Self, String>;
 }
 
@@ -57,6 +57,17 @@ impl Value for Option<PathBuf> {
 
     fn read(texts: &[String]) -> Result<Self, String> {
         texts.last().map(|text| PathBuf::scalar(text)).transpose()
+    }
+}
+
+impl Value for Option<String> {
+    const KIND: Kind = Kind::Text;
+
+    fn read(texts: &[String]) -> Result<Self, String> {
+        match texts.last() {
+            Some(text) if text.is_empty() => Err("the text is empty".to_owned()),
+            text => Ok(text.cloned()),
+        }
     }
 }
 

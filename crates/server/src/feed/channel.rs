@@ -231,6 +231,11 @@ impl Subscription {
         true
     }
 
+    /// How far the reader is: changes up to here were sent.
+    pub(super) const fn seen(&self) -> Version {
+        self.seen
+    }
+
     /// What a reader is told that was [lost](Taken::Lost).
     pub(super) fn too_slow(&self) -> Blocks {
         let mut text = String::new();

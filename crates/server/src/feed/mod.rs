@@ -105,7 +105,7 @@ fn stream<S: Store>(
         EventStream::empty()
     } else {
         let start = Start::of(call.facts.last_event_id, query, &spec.scope);
-        behind::start(app, spec, start)
+        behind::start(app, spec, start).until(call.caller.principal.expires_secs)
     };
     unbuffered(FeedForm::EventStream, Body::Events(Box::new(body)))
 }

@@ -161,7 +161,7 @@ pub(super) fn lines() -> Vec<Line> {
             6,
             Looks::Credentials,
             ALL,
-            |s| s.circumstances.credentials = crate::decide::Credentials::Bad,
+            |s| s.circumstances.credentials = crate::decide::Credentials::Bad("it is not good"),
             "401 unauthenticated",
         ),
         Line(

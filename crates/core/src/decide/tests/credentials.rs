@@ -1,0 +1,75 @@
+//! Lines 6 and 7, and the session.
+
+use super::*;
+
+fn challenge(setup: &Setup) -> String {
+    match setup.decide(&Progress::Asked) {
+        Decision::Answer(Answer::Challenge(problem, challenge)) => {
+            format!("{} {challenge}", problem.kind.status().as_u16())
+        }
+        other => name(&other),
+    }
+}
+
+#[test]
+fn section_3_lines_6_and_7_say_what_is_wanted() {
+    for method in READS.iter().chain(WRITES) {
+        let mut setup = Setup::new(method);
+        setup.circumstances.forbidden = Some("update");
+        assert_eq!(
+            challenge(&setup),
+            r#"403 Bearer realm="matchbook", error="insufficient_scope", scope="update""#
+        );
+        setup.circumstances.credentials = Credentials::Missing;
+        assert_eq!(challenge(&setup), r#"401 Bearer realm="matchbook""#);
+        setup.circumstances.credentials = Credentials::Bad("the token has expired");
+        assert_eq!(
+            challenge(&setup),
+            r#"401 Bearer realm="matchbook", error="invalid_token", error_description="the token has expired""#
+        );
+    }
+}
+
+#[test]
+fn section_3_line_7_names_the_action() {
+    let mut setup = Setup::new("PUT");
+    setup.circumstances.forbidden = Some("create");
+    let Decision::Answer(Answer::Challenge(problem, _)) = setup.decide(&Progress::Asked) else {
+        panic!("not refused");
+    };
+    assert!(problem.detail.contains("'create'"), "{}", problem.detail);
+}
+
+#[test]
+fn section_7_6_the_table_of_the_session() {
+    let session = |method| {
+        let mut setup = Setup::new(method);
+        setup.target = "/_/session";
+        setup
+    };
+    let mut missing = session("POST");
+    missing.circumstances.credentials = Credentials::Missing;
+    let cases = [
+        (session("POST"), "proceed"),
+        (session("DELETE"), "proceed"),
+        (session("OPTIONS"), "204 options"),
+        (session("GET"), "405 method-not-allowed"),
+        (session("HEAD"), "405 method-not-allowed"),
+        (session("PUT"), "405 method-not-allowed"),
+        (missing, "401 unauthenticated"),
+        (
+            session("POST").with("origin", "https://evil.example"),
+            "403 foreign-site",
+        ),
+        (
+            session("DELETE").with("sec-fetch-site", "cross-site"),
+            "403 foreign-site",
+        ),
+    ];
+    for (setup, expected) in cases {
+        assert_eq!(setup.asked(), expected, "{}", setup.method);
+    }
+    let made = session("POST").with("prefer", "return=representation");
+    let made = made.decide(&Progress::Committed { created: false });
+    assert_eq!(name(&made), "204 written");
+}
