@@ -11,6 +11,7 @@ pub(crate) mod random;
 pub(crate) mod replica;
 pub(crate) mod request;
 pub(crate) mod server;
+pub(crate) mod token;
 
 pub(crate) use answer::Answer;
 pub(crate) use events::{Event, Events};
