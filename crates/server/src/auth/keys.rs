@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use matchbook_access::identity::{KeySet, Origin};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::fetch::{FetchFault, Fetched, Fetcher};
@@ -108,7 +109,7 @@ impl Keys {
         if self.urls.is_empty() {
             return std::future::pending().await;
         }
-        let fetcher = Fetcher::new();
+        let fetcher = Arc::new(Fetcher::new());
         let mut sets = HashMap::new();
         loop {
             self.round.send_modify(|round| round.idle_since = None);
@@ -135,21 +136,27 @@ impl Keys {
         }
     }
 
-    /// Returns after what time to ask again.
+    /// Asks all URLs at once, so that a dead one does not hold up the others. Returns
+    /// after what time to ask again.
     async fn renew_all(
         &self,
-        fetcher: &Fetcher,
+        fetcher: &Arc<Fetcher>,
         sets: &mut HashMap<usize, (Fetched, KeySet)>,
     ) -> Duration {
+        let mut asked = JoinSet::new();
+        for (place, url) in self.urls.iter().cloned().enumerate() {
+            let fetcher = Arc::clone(fetcher);
+            asked.spawn(async move { (place, fetch(&fetcher, &url).await, url) });
+        }
         let mut age = LONGEST_AGE;
         let mut is_new = false;
-        for (place, url) in self.urls.iter().enumerate() {
-            match fetch(fetcher, url).await {
+        for (place, outcome, url) in asked.join_all().await {
+            match outcome {
                 Ok((fetched, set)) => {
                     age = age.min(fetched.max_age.unwrap_or(AGE).max(SHORTEST_AGE));
                     let before = sets.get(&place);
                     if before.is_none_or(|(before, _)| before.body != fetched.body) {
-                        report(url, &set);
+                        report(&url, &set);
                         sets.insert(place, (fetched, set));
                         is_new = true;
                     }

@@ -18,7 +18,8 @@ Examples:
   matchbook serve
   matchbook serve --data /var/lib/matchbook --listen 127.0.0.1:8080
   matchbook serve --cors-origin http://localhost:5173 --access-log
-  matchbook serve --listen 0.0.0.0:2040 --open --host files.local";
+  matchbook serve --listen 0.0.0.0:2040 --open --host files.local
+  matchbook serve --auth-key public.pem --auth-issuer me --auth-audience notes";
 
 const CONFIG_EXAMPLES: &str = "\
 Takes the same flags as 'serve', reads the same variables and the same file, and starts nothing.

@@ -270,6 +270,20 @@ fn section_11_what_is_no_token() {
 }
 
 #[test]
+fn section_11_no_byte_of_a_token_can_be_changed() {
+    let good = hs256(&claims());
+    assert!(verify(&good, SECRET).is_ok());
+    for place in 0..good.len() {
+        for other in ["A", "B", "_", ".", "=", " ", ""] {
+            let mut token = good.clone();
+            token.replace_range(place..=place, other);
+            let is_other = token != good;
+            assert!(!is_other || verify(&token, SECRET).is_err(), "{token}");
+        }
+    }
+}
+
+#[test]
 fn section_11_a_kid_chooses_among_the_configured_keys() {
     let oct =
         |id: &str, byte: u8| json!({"kty": "oct", "kid": id, "k": BASE64URL.encode([byte; 32])});
