@@ -11,16 +11,24 @@ use std::sync::Arc;
 
 use crate::limits::{PATH_BYTES, SEGMENT_BYTES};
 
+/// The collections, below `/_/`, of documents about the server itself. They are kept and
+/// served under the rules of all documents, to those who administer it.
+pub const OWN: [&str; 1] = ["collections"];
+
+/// The collection, below `/_/`, of what is kept about requests that may be repeated. No
+/// request can name it.
+const RECEIPTS: &str = "receipts";
+
 /// What the path of a request target names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `/`: the list of collections.
     Root,
-    /// An odd number of segments.
+    /// An odd number of segments, or one of the server's [`OWN`].
     Collection(CollectionPath),
-    /// An even number of segments.
+    /// An even number of segments, or a member of one of the server's [`OWN`].
     Document(DocumentPath),
-    /// Below `/_/`, or `/_` itself: the rest of the path, as it was sent.
+    /// All else below `/_/`, or `/_` itself: the rest of the path, as it was sent.
     Reserved(String),
     /// One trailing slash too many: the canonical name without it.
     Moved(String),
@@ -97,11 +105,28 @@ impl DocumentPath {
     /// A [`NameFault`] if it is malformed; `Reserved` and `Empty` also for what is
     /// well-formed but no document.
     pub fn parse(path: &str) -> Result<Self, NameFault> {
+        if let Some(Target::Document(document)) = own(path, &[RECEIPTS])? {
+            return Ok(document);
+        }
         match Target::parse(path)? {
             Target::Document(document) => Ok(document),
             Target::Reserved(_) => Err(NameFault::Reserved),
             Target::Root | Target::Collection(_) | Target::Moved(_) => Err(NameFault::Empty),
         }
+    }
+
+    /// What is kept about a request of this name.
+    ///
+    /// # Errors
+    /// A [`NameFault`] if it is no segment.
+    pub fn receipt(name: &str) -> Result<Self, NameFault> {
+        CollectionPath::receipts().member(name)
+    }
+
+    /// Whether it is about the server itself.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        is_own(&self.text)
     }
 
     /// The canonical text, beginning with `/`.
@@ -151,11 +176,26 @@ impl CollectionPath {
     /// # Errors
     /// As [`DocumentPath::parse`].
     pub fn parse(path: &str) -> Result<Self, NameFault> {
+        if let Some(Target::Collection(collection)) = own(path, &[RECEIPTS])? {
+            return Ok(collection);
+        }
         match Target::parse(path)? {
             Target::Collection(collection) => Ok(collection),
             Target::Reserved(_) => Err(NameFault::Reserved),
             Target::Root | Target::Document(_) | Target::Moved(_) => Err(NameFault::Empty),
         }
+    }
+
+    /// The collection of all that [`DocumentPath::receipt`] names.
+    #[must_use]
+    pub fn receipts() -> Self {
+        Self([OWN_PREFIX, RECEIPTS].concat().into())
+    }
+
+    /// Whether its members are about the server itself.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        is_own(&self.0)
     }
 
     /// The canonical text, beginning with `/`.
@@ -210,7 +250,8 @@ impl Target {
             return Ok(Self::Root);
         }
         if let Some(reserved) = rest.strip_prefix("_/") {
-            return Ok(Self::Reserved(reserved.to_owned()));
+            let own = own(path, &OWN)?;
+            return Ok(own.unwrap_or_else(|| Self::Reserved(reserved.to_owned())));
         }
         let (rest, moved) = match rest.strip_suffix('/') {
             Some(shorter) => (shorter, true),
@@ -277,6 +318,55 @@ impl Target {
             Self::Collection(CollectionPath(text))
         }
     }
+}
+
+/// What all names of the server's own documents begin with.
+const OWN_PREFIX: &str = "/_/";
+
+/// Whether the canonical text of a path names one of the server's own documents, or their
+/// collection.
+#[must_use]
+pub fn is_own(path: &str) -> bool {
+    path.starts_with(OWN_PREFIX)
+}
+
+/// What a path names among the server's own collections and their members; `None` if it is
+/// in none of `collections`.
+fn own(path: &str, collections: &[&str]) -> Result<Option<Target>, NameFault> {
+    let Some(rest) = path.strip_prefix(OWN_PREFIX) else {
+        return Ok(None);
+    };
+    let (collection, member) = match rest.split_once('/') {
+        Some((collection, member)) => (collection, Some(member)),
+        None => (rest, None),
+    };
+    if !collections.contains(&collection) {
+        return Ok(None);
+    }
+    let mut text = [OWN_PREFIX, collection].concat();
+    Ok(Some(match member {
+        None => Target::Collection(CollectionPath(text.into())),
+        Some("") => Target::Moved(text),
+        Some(member) => {
+            let (segment, moved) = match member.strip_suffix('/') {
+                Some(shorter) => (shorter, true),
+                None => (member, false),
+            };
+            if segment.contains('/') {
+                return Ok(None);
+            }
+            let last_slash = text.len();
+            text.push('/');
+            canonical_segment(&mut text, segment)?;
+            match moved {
+                true => Target::Moved(text),
+                false => Target::Document(DocumentPath {
+                    text: text.into(),
+                    last_slash,
+                }),
+            }
+        }
+    }))
 }
 
 /// Appends the canonical form of a segment as it was sent, and returns the number of
@@ -430,6 +520,15 @@ mod tests {
             ("/a/b|c", "document /a b%7Cc"),
             ("/a/x:y@z", "document /a x%3Ay%40z"),
             ("/_/health", "reserved health"),
+            ("/_/collections", "collection /_/collections"),
+            ("/_/collections/", "moved /_/collections"),
+            ("/_/collections/a.%2A.b", "document /_/collections a.%2A.b"),
+            ("/_/collections/a/", "moved /_/collections/a"),
+            ("/_/collections/a%2fb", "Forbidden"),
+            ("/_/collections//", "Empty"),
+            ("/_/collections/a/b", "reserved collections/a/b"),
+            ("/_/collectionsx", "reserved collectionsx"),
+            ("/_/receipts/a", "reserved receipts/a"),
             ("/_/", "reserved "),
             ("/_", "reserved "),
             ("/_x/1", "Reserved"),
@@ -447,6 +546,17 @@ mod tests {
         assert!(kind(&deep).starts_with("document"));
         assert_eq!(deep.len(), 1_024);
         assert_eq!(kind(&format!("{deep}x")), "PathTooLong");
+    }
+
+    #[test]
+    fn what_is_stored_can_be_read_that_no_request_can_name() {
+        let receipt = DocumentPath::receipt("a b").unwrap();
+        assert_eq!(receipt.as_str(), "/_/receipts/a%20b");
+        assert_eq!(DocumentPath::parse(receipt.as_str()), Ok(receipt.clone()));
+        assert_eq!(receipt.parent(), CollectionPath::receipts());
+        assert!(receipt.is_own() && receipt.parent().is_own());
+        assert!(!DocumentPath::parse("/a/_").unwrap().is_own());
+        assert_eq!(DocumentPath::parse("/_/health"), Err(NameFault::Reserved));
     }
 
     proptest::proptest! {

@@ -151,9 +151,10 @@ pub(crate) async fn commit<S: Store>(
         principal: None,
         writes: vec![Write {
             path: path.clone(),
-            expected,
+            expected: expected.into(),
             effect,
         }],
+        receipt: None,
     };
     match app
         .store
