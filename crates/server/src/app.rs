@@ -25,6 +25,7 @@ use crate::cors::Cors;
 use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
+use crate::receipts::Turns;
 use crate::routes;
 
 /// A store and how to answer for it.
@@ -34,6 +35,7 @@ pub struct App<S> {
     pub(crate) policy: Policy,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) turns: Turns,
     cors: Cors,
     log_requests: bool,
     draining: AtomicBool,
@@ -44,10 +46,17 @@ pub(crate) struct Call<'a> {
     pub(crate) facts: request::Request<'a>,
     pub(crate) target: Target,
     pub(crate) circumstances: Circumstances,
+    /// What the facts were read from.
+    pub(crate) parts: &'a Parts,
     pub(crate) id: Uuid,
 }
 
 impl Call<'_> {
+    /// Who asks: each has idempotency keys of its own.
+    pub(crate) const fn principal(&self) -> &'static str {
+        ""
+    }
+
     /// The canonical path that was asked for.
     pub(crate) fn path(&self) -> String {
         match &self.target {
@@ -72,6 +81,7 @@ impl<S: Store> App<S> {
             policy,
             metrics,
             hub: Arc::new(Hub::new()),
+            turns: Turns::default(),
             log_requests,
             draining: AtomicBool::new(false),
         }
@@ -154,6 +164,7 @@ impl<S: Store> App<S> {
         Call {
             facts,
             target,
+            parts,
             circumstances: Circumstances {
                 availability,
                 ..Circumstances::CLEAR

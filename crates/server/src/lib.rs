@@ -9,9 +9,11 @@ pub mod app;
 pub mod config;
 pub mod connection;
 pub mod metrics;
+pub mod receipts;
 pub mod retention;
 
 mod answer;
+mod batch;
 mod body;
 mod content;
 mod cors;

@@ -11,7 +11,7 @@ use matchbook_store::Store;
 use crate::app::{App, Call};
 use crate::body::Body;
 use crate::content::Content;
-use crate::{create, document, feed, list, pages, write};
+use crate::{batch, create, document, feed, list, pages, write};
 
 /// The futures of all but reads of documents are boxed: every request's future is as
 /// large as the largest of its parts, and is moved before it runs.
@@ -36,6 +36,9 @@ pub(crate) async fn route<S: Store>(
         (Target::Collection(path), Method::Post) => create::create(app, call, content, path).await,
         (Target::Collection(path), _) => Box::pin(list::list(app, call, path.clone())).await,
         (Target::Root, _) => Box::pin(list::collections(app, call)).await,
+        (Target::Reserved(name), _) if name == "batch" => {
+            Box::pin(batch::batch(app, call, content)).await
+        }
         (Target::Reserved(name), _) => pages::page(app, call, name),
         (Target::Moved(_), _) => pages::refusal(app, call),
     }

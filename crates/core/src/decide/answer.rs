@@ -102,6 +102,8 @@ pub enum Allow {
     Document,
     /// Those of a collection.
     Collection,
+    /// Those of a batch.
+    Batch,
     /// Those of a page that can only be read.
     Page,
 }
@@ -113,6 +115,7 @@ impl Allow {
         match self {
             Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Collection => "GET, HEAD, POST, OPTIONS",
+            Self::Batch => "POST, OPTIONS",
             Self::Page => "GET, HEAD, OPTIONS",
         }
     }
@@ -121,9 +124,10 @@ impl Allow {
     #[must_use]
     pub const fn has(self, method: Method) -> bool {
         match method {
-            Method::Get | Method::Head | Method::Options => true,
+            Method::Options => true,
+            Method::Get | Method::Head => !matches!(self, Self::Batch),
             Method::Put | Method::Patch | Method::Delete => matches!(self, Self::Document),
-            Method::Post => matches!(self, Self::Collection),
+            Method::Post => matches!(self, Self::Collection | Self::Batch),
             Method::Other | Method::Unknown => false,
         }
     }
