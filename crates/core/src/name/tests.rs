@@ -1,3 +1,5 @@
+//! What a path names, and what it does not.
+
 use super::*;
 
 #[test]
