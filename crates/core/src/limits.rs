@@ -57,6 +57,13 @@ pub const QUERY_TERMS: usize = 32;
 /// could be as large as a document.
 pub const SORT_KEY_BYTES: usize = 1_024;
 
+/// Most requests in one batch (contract §8).
+pub const BATCH_REQUESTS: usize = 1_000;
+
+/// Largest batch, decoded: some documents of the largest size, or the most requests of a
+/// usual one.
+pub const BATCH_BYTES: usize = 16 * 1_024 * 1_024;
+
 /// Largest `changes` in the problem of a stale write (contract §5.3).
 pub const CHANGES_BYTES: usize = 64 * 1_024;
 

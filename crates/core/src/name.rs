@@ -11,16 +11,24 @@ use std::sync::Arc;
 
 use crate::limits::{PATH_BYTES, SEGMENT_BYTES};
 
+/// The collections, below `/_/`, of documents about the server itself. They are kept and
+/// served under the rules of all documents, to those who administer it.
+pub const OWN: [&str; 1] = ["collections"];
+
+/// The collection, below `/_/`, of what is kept about requests that may be repeated. No
+/// request can name it.
+const RECEIPTS: &str = "receipts";
+
 /// What the path of a request target names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `/`: the list of collections.
     Root,
-    /// An odd number of segments.
+    /// An odd number of segments, or one of the server's [`OWN`].
     Collection(CollectionPath),
-    /// An even number of segments.
+    /// An even number of segments, or a member of one of the server's [`OWN`].
     Document(DocumentPath),
-    /// Below `/_/`, or `/_` itself: the rest of the path, as it was sent.
+    /// All else below `/_/`, or `/_` itself: the rest of the path, as it was sent.
     Reserved(String),
     /// One trailing slash too many: the canonical name without it.
     Moved(String),
@@ -97,11 +105,28 @@ impl DocumentPath {
     /// A [`NameFault`] if it is malformed; `Reserved` and `Empty` also for what is
     /// well-formed but no document.
     pub fn parse(path: &str) -> Result<Self, NameFault> {
+        if let Some(Target::Document(document)) = own(path, &[RECEIPTS])? {
+            return Ok(document);
+        }
         match Target::parse(path)? {
             Target::Document(document) => Ok(document),
             Target::Reserved(_) => Err(NameFault::Reserved),
             Target::Root | Target::Collection(_) | Target::Moved(_) => Err(NameFault::Empty),
         }
+    }
+
+    /// What is kept about a request of this name.
+    ///
+    /// # Errors
+    /// A [`NameFault`] if it is no segment.
+    pub fn receipt(name: &str) -> Result<Self, NameFault> {
+        CollectionPath::receipts().member(name)
+    }
+
+    /// Whether it is about the server itself.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        is_own(&self.text)
     }
 
     /// The canonical text, beginning with `/`.
@@ -151,11 +176,26 @@ impl CollectionPath {
     /// # Errors
     /// As [`DocumentPath::parse`].
     pub fn parse(path: &str) -> Result<Self, NameFault> {
+        if let Some(Target::Collection(collection)) = own(path, &[RECEIPTS])? {
+            return Ok(collection);
+        }
         match Target::parse(path)? {
             Target::Collection(collection) => Ok(collection),
             Target::Reserved(_) => Err(NameFault::Reserved),
             Target::Root | Target::Document(_) | Target::Moved(_) => Err(NameFault::Empty),
         }
+    }
+
+    /// The collection of all that [`DocumentPath::receipt`] names.
+    #[must_use]
+    pub fn receipts() -> Self {
+        Self([OWN_PREFIX, RECEIPTS].concat().into())
+    }
+
+    /// Whether its members are about the server itself.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        is_own(&self.0)
     }
 
     /// The canonical text, beginning with `/`.
@@ -210,7 +250,8 @@ impl Target {
             return Ok(Self::Root);
         }
         if let Some(reserved) = rest.strip_prefix("_/") {
-            return Ok(Self::Reserved(reserved.to_owned()));
+            let own = own(path, &OWN)?;
+            return Ok(own.unwrap_or_else(|| Self::Reserved(reserved.to_owned())));
         }
         let (rest, moved) = match rest.strip_suffix('/') {
             Some(shorter) => (shorter, true),
@@ -277,6 +318,55 @@ impl Target {
             Self::Collection(CollectionPath(text))
         }
     }
+}
+
+/// What all names of the server's own documents begin with.
+const OWN_PREFIX: &str = "/_/";
+
+/// Whether the canonical text of a path names one of the server's own documents, or their
+/// collection.
+#[must_use]
+pub fn is_own(path: &str) -> bool {
+    path.starts_with(OWN_PREFIX)
+}
+
+/// What a path names among the server's own collections and their members; `None` if it is
+/// in none of `collections`.
+fn own(path: &str, collections: &[&str]) -> Result<Option<Target>, NameFault> {
+    let Some(rest) = path.strip_prefix(OWN_PREFIX) else {
+        return Ok(None);
+    };
+    let (collection, member) = match rest.split_once('/') {
+        Some((collection, member)) => (collection, Some(member)),
+        None => (rest, None),
+    };
+    if !collections.contains(&collection) {
+        return Ok(None);
+    }
+    let mut text = [OWN_PREFIX, collection].concat();
+    Ok(Some(match member {
+        None => Target::Collection(CollectionPath(text.into())),
+        Some("") => Target::Moved(text),
+        Some(member) => {
+            let (segment, moved) = match member.strip_suffix('/') {
+                Some(shorter) => (shorter, true),
+                None => (member, false),
+            };
+            if segment.contains('/') {
+                return Ok(None);
+            }
+            let last_slash = text.len();
+            text.push('/');
+            canonical_segment(&mut text, segment)?;
+            match moved {
+                true => Target::Moved(text),
+                false => Target::Document(DocumentPath {
+                    text: text.into(),
+                    last_slash,
+                }),
+            }
+        }
+    }))
 }
 
 /// Appends the canonical form of a segment as it was sent, and returns the number of
@@ -382,80 +472,4 @@ const fn hex(digit: u8) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn section_1_a_path_is_what_its_segments_say() {
-        let long = "x".repeat(255);
-        let deep = format!("/{}", vec!["x".repeat(127); 8].join("/"));
-        let kind = |path: &str| match Target::parse(path) {
-            Ok(Target::Root) => "root".to_owned(),
-            Ok(Target::Collection(c)) => format!("collection {c}"),
-            Ok(Target::Document(d)) => format!("document {} {}", d.collection(), d.id()),
-            Ok(Target::Reserved(rest)) => format!("reserved {rest}"),
-            Ok(Target::Moved(to)) => format!("moved {to}"),
-            Err(fault) => format!("{fault:?}"),
-        };
-        let cases = [
-            ("/", "root"),
-            ("/documents", "collection /documents"),
-            ("/documents/42", "document /documents 42"),
-            ("/a/b/c/d", "document /a/b/c d"),
-            ("/a/b/", "moved /a/b"),
-            ("/a/b//", "Empty"),
-            ("//a", "Empty"),
-            ("//", "Empty"),
-            ("/a//b", "Empty"),
-            ("a/b", "NoSlash"),
-            ("", "NoSlash"),
-            ("*", "NoSlash"),
-            ("/a/%2f", "Forbidden"),
-            ("/a/%00", "Forbidden"),
-            ("/a/%0A", "Forbidden"),
-            ("/a/%7f", "Forbidden"),
-            ("/a/%C2%85", "Forbidden"),
-            ("/a/%", "Escape"),
-            ("/a/%4", "Escape"),
-            ("/a/%4g", "Escape"),
-            ("/a/%ff", "Utf8"),
-            ("/a/%ed%a0%80", "Utf8"),
-            ("/a/.", "Dots"),
-            ("/a/%2e%2E", "Dots"),
-            ("/a/...", "document /a ..."),
-            ("/a/b c", "Character"),
-            ("/a/b\"c", "Character"),
-            ("/a/é", "Character"),
-            ("/a/%41%7e", "document /a A~"),
-            ("/a/b|c", "document /a b%7Cc"),
-            ("/a/x:y@z", "document /a x%3Ay%40z"),
-            ("/_/health", "reserved health"),
-            ("/_/", "reserved "),
-            ("/_", "reserved "),
-            ("/_x/1", "Reserved"),
-            ("/%5Fx/1", "Reserved"),
-            ("/a/_b", "document /a _b"),
-        ];
-        for (path, expected) in cases {
-            assert_eq!(kind(path), expected, "{path}");
-        }
-        assert_eq!(
-            kind(&format!("/{long}/{long}")),
-            format!("document /{long} {long}")
-        );
-        assert_eq!(kind(&format!("/a/{long}x")), "SegmentTooLong");
-        assert!(kind(&deep).starts_with("document"));
-        assert_eq!(deep.len(), 1_024);
-        assert_eq!(kind(&format!("{deep}x")), "PathTooLong");
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn a_segment_survives_encoding(id in "\\PC{1,40}") {
-            let collection = CollectionPath::parse("/c").unwrap();
-            if let Ok(path) = collection.member(&id) {
-                proptest::prop_assert_eq!(DocumentPath::parse(path.as_str()).unwrap(), path);
-            }
-        }
-    }
-}
+mod tests;

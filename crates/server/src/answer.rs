@@ -41,7 +41,7 @@ const NOSNIFF_FIELD: HeaderName = HeaderName::from_static("x-content-type-option
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const MATCHBOOK_VERSION: HeaderName = HeaderName::from_static("matchbook-version");
+pub(crate) const MATCHBOOK_VERSION: HeaderName = HeaderName::from_static("matchbook-version");
 
 /// What a 412 tells besides, so that one round trip is enough to go on (contract §5.3).
 #[derive(Debug, Default)]

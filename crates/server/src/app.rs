@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version, header};
 use hyper::body::Body as _;
-use matchbook_access::Principal;
+use matchbook_access::{Kind, Principal};
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Availability, Circumstances, Credentials, Policy};
 use matchbook_core::feed::EndReason;
@@ -28,6 +28,7 @@ use crate::cors::Cors;
 use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
+use crate::receipts::Turns;
 use crate::routes;
 
 /// A store and how to answer for it.
@@ -37,6 +38,7 @@ pub struct App<S> {
     pub(crate) policy: Policy,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) turns: Turns,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
     log_requests: bool,
@@ -49,10 +51,13 @@ pub(crate) struct Call<'a> {
     pub(crate) target: Target,
     pub(crate) circumstances: Circumstances,
     pub(crate) caller: Caller<'a>,
+    /// What the facts were read from.
+    pub(crate) parts: &'a Parts,
     pub(crate) id: Uuid,
 }
 
 /// Who asks.
+#[derive(Clone)]
 pub(crate) struct Caller<'a> {
     pub(crate) principal: Arc<Principal>,
     /// The token in `Authorization`. It is never logged.
@@ -64,8 +69,18 @@ pub(crate) struct Caller<'a> {
 impl Caller<'_> {
     /// Who it is, for the log of changes.
     pub(crate) fn name(&self) -> Option<Arc<str>> {
-        let is_known = self.principal.kind != matchbook_access::Kind::Anonymous;
-        is_known.then(|| Arc::clone(&self.principal.id))
+        (self.principal.kind != Kind::Anonymous).then(|| Arc::clone(&self.principal.id))
+    }
+
+    /// Where the caller's idempotency keys are: each has its own, and an API key may be
+    /// called like a user.
+    pub(crate) fn space(&self) -> String {
+        let id = &self.principal.id;
+        match self.principal.kind {
+            Kind::Anonymous => String::new(),
+            Kind::User => format!("user {id}"),
+            Kind::Key => format!("key {id}"),
+        }
     }
 }
 
@@ -95,6 +110,7 @@ impl<S: Store> App<S> {
             metrics,
             hub: Arc::new(Hub::new()),
             authenticator: None,
+            turns: Turns::default(),
             log_requests,
             draining: AtomicBool::new(false),
         }
@@ -195,6 +211,7 @@ impl<S: Store> App<S> {
         let mut call = Call {
             facts,
             target,
+            parts,
             circumstances: Circumstances {
                 availability,
                 ..Circumstances::CLEAR

@@ -28,6 +28,18 @@ pub(crate) enum Body {
     Events(Box<EventStream>),
 }
 
+impl Body {
+    /// All of it, if it is at hand.
+    pub(crate) fn whole(self) -> Option<Bytes> {
+        match self {
+            Self::Empty => Some(Bytes::new()),
+            Self::Full(bytes) => bytes,
+            Self::Stored(document) => Some(document?.body.clone()),
+            Self::Stream(_) | Self::Events(_) => None,
+        }
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::Full(Some(bytes))

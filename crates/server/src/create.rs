@@ -2,18 +2,18 @@
 
 use http::Response;
 use matchbook_core::decide::{Decision, Progress, Resource, decide};
-use matchbook_core::edit::Outcome;
 use matchbook_core::name::CollectionPath;
 use matchbook_core::problem::{Kind, Problem};
-use matchbook_store::{Effect, Store};
+use matchbook_store::{Expected, Store};
 use uuid::Uuid;
 
-use crate::answer::{self, Made};
+use crate::answer;
 use crate::app::{App, Call};
 use crate::body::Body;
 use crate::content::Content;
 use crate::list::has_members;
-use crate::write::{OwnedEdit, commit, evaluate, failed, succeeded};
+use crate::receipts::{self, Claim};
+use crate::write::{Attempt, commit, failed, plan, refused};
 
 pub(crate) async fn create<S: Store>(
     app: &App<S>,
@@ -21,14 +21,41 @@ pub(crate) async fn create<S: Store>(
     content: &mut Content,
     collection: &CollectionPath,
 ) -> Response<Body> {
+    let claim = match receipts::claim(app, call, app.policy.max_document_bytes).await {
+        Ok(claim) => claim,
+        Err(problem) => return answer::refuse(call, &problem),
+    };
+    // An id that no document ever had, so that only a repeat of this very request can
+    // come between: then the second time finds its answer.
+    for _ in 0..2 {
+        match create_once(app, call, content, collection, claim.as_ref()).await {
+            Attempt::Done(response) => return response,
+            Attempt::Overtaken => {}
+        }
+    }
+    answer::refuse(call, &Kind::Internal.because("the new id was taken"))
+}
+
+async fn create_once<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    collection: &CollectionPath,
+    claim: Option<&Claim<'_>>,
+) -> Attempt {
     let has_members = match has_members(app, call, collection).await {
         Ok(has_members) => has_members,
-        Err(problem) => return answer::refuse(call, &problem),
+        Err(problem) => return Attempt::Done(answer::refuse(call, &problem)),
     };
     let resource = Resource::Collection {
         opaque: "",
         has_members,
     };
+    if let Some(claim) = claim
+        && let Some(first) = Box::pin(claim.replay_one(app, call, content, &resource)).await
+    {
+        return Attempt::Done(first);
+    }
     let asked = decide(
         &call.facts,
         &call.circumstances,
@@ -36,12 +63,16 @@ pub(crate) async fn create<S: Store>(
         &app.policy,
         &Progress::Asked,
     );
-    if let Decision::Answer(answer) = asked {
-        return answer::simple(call, &answer);
-    }
-    match make(app, call, collection, content).await {
-        Ok(response) => response,
-        Err(problem) => failed(app, call, problem),
+    let response = match asked {
+        Decision::Answer(answer) => answer::simple(call, &answer),
+        Decision::Proceed => match make(app, call, collection, content, claim).await {
+            Ok(attempt) => return attempt,
+            Err(problem) => failed(app, call, problem),
+        },
+    };
+    match claim {
+        Some(claim) => Box::pin(refused(app, call, content, claim, response)).await,
+        None => Attempt::Done(response),
     }
 }
 
@@ -50,35 +81,14 @@ async fn make<S: Store>(
     call: &Call<'_>,
     collection: &CollectionPath,
     content: &mut Content,
-) -> Result<Response<Body>, Problem> {
-    let max_bytes = app.policy.max_document_bytes;
-    let content = content.read(call, max_bytes).await?;
-    let Some(edit @ OwnedEdit::Replace { .. }) = OwnedEdit::of(&call.facts) else {
-        return Err(Kind::UnsupportedContent.because("Content-Type is missing"));
-    };
-    let content_type = edit.content_type(None).unwrap_or_else(|| "".into());
-    let Outcome::Changed { body, patch } = evaluate(edit, None, content, max_bytes).await? else {
-        return Err(Kind::Internal.because("a new document changes nothing"));
-    };
+    claim: Option<&Claim<'_>>,
+) -> Result<Attempt, Problem> {
+    let bytes = content.read(call, app.policy.max_document_bytes).await?;
     let path = collection
         .member(&Uuid::now_v7().to_string())
         .map_err(|fault| Kind::TargetTooLong.because(fault.detail()))?;
-    let effect = Effect::Put {
-        content_type: content_type.clone(),
-        body: body.clone(),
-        patch,
+    let Some(effect) = plan(app, call, &path, None, &bytes).await? else {
+        return Err(Kind::Internal.because("a new document changes nothing"));
     };
-    // An id that no document ever had: nothing can come between.
-    let committed = commit(app, call, &path, None, effect).await?;
-    let (version, modified) =
-        committed.ok_or_else(|| Kind::Internal.because("the new id was taken"))?;
-    let made = Made {
-        path: &path,
-        version,
-        modified,
-        content_type: &content_type,
-        body: &body,
-    };
-    let progress = Progress::Committed { created: true };
-    Ok(succeeded(app, call, Some(&made), &progress))
+    commit(app, call, &path, Expected::Absent, effect, content, claim).await
 }

@@ -10,9 +10,11 @@ pub mod auth;
 pub mod config;
 pub mod connection;
 pub mod metrics;
+pub mod receipts;
 pub mod retention;
 
 mod answer;
+mod batch;
 mod body;
 mod content;
 mod cors;

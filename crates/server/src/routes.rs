@@ -12,7 +12,7 @@ use crate::app::{App, Call};
 use crate::auth::{self, SESSION};
 use crate::body::Body;
 use crate::content::Content;
-use crate::{create, document, feed, list, pages, write};
+use crate::{batch, create, document, feed, list, pages, write};
 
 /// The futures of all but reads of documents are boxed: every request's future is as
 /// large as the largest of its parts, and is moved before it runs.
@@ -39,6 +39,9 @@ pub(crate) async fn route<S: Store>(
         (Target::Root, _) => Box::pin(list::collections(app, call)).await,
         (Target::Reserved(name), _) if name == SESSION && app.takes_credentials() => {
             auth::session(app, call)
+        }
+        (Target::Reserved(name), _) if name == "batch" => {
+            Box::pin(batch::batch(app, call, content)).await
         }
         (Target::Reserved(name), _) => pages::page(app, call, name),
         (Target::Moved(_), _) => pages::refusal(app, call),

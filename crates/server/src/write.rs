@@ -16,8 +16,8 @@ use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Method, PatchForm, Request};
-use matchbook_core::tag::{Revision, Version};
-use matchbook_store::{Batch, CommitError, Document, Effect, OperationId, Store, Write};
+use matchbook_core::tag::Revision;
+use matchbook_store::{Batch, CommitError, Document, Effect, Expected, OperationId, Store, Write};
 use uuid::Uuid;
 
 use crate::answer::{self, Made};
@@ -27,6 +27,7 @@ use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::feed::is_followed;
 use crate::rebase;
+use crate::receipts::{self, Claim, Kept, Named, Whole};
 use crate::representation::Representation;
 
 /// How often a write is tried again because another came between. Each time another
@@ -39,45 +40,91 @@ pub(crate) async fn write<S: Store>(
     content: &mut Content,
     path: &DocumentPath,
 ) -> Response<Body> {
+    let claim = match receipts::claim(app, call, app.policy.max_document_bytes).await {
+        Ok(claim) => claim,
+        Err(problem) => return answer::refuse(call, &problem),
+    };
     for _ in 0..ATTEMPTS {
-        let current = match app.store.load(path, Revision::ZERO).await {
-            Ok(current) => current,
-            Err(error) => return answer::refuse(call, &unreadable(call, &error)),
-        };
-        match asked(app, call, current.as_deref()) {
-            Decision::Answer(Answer::Stale(problem)) => {
-                return rebase::stale(app, call, path, current, content, &problem).await;
-            }
-            Decision::Answer(answer) => return answer::simple(call, &answer),
-            Decision::Proceed => {}
-        }
-        let result = match content.read(call, app.policy.max_document_bytes).await {
-            Ok(bytes) => attempt(app, call, path, current.as_ref(), &bytes).await,
-            Err(problem) => Err(problem),
-        };
-        match result {
-            Ok(Attempt::Done(response)) => return response,
-            Ok(Attempt::Overtaken) => {}
-            Err(problem) => return failed(app, call, problem),
+        match write_once(app, call, content, path, claim.as_ref()).await {
+            Attempt::Done(response) => return response,
+            Attempt::Overtaken => {}
         }
     }
     let problem = Kind::Unavailable.because("too many writes to this document: try again");
     failed(app, call, problem)
 }
 
-fn asked<S: Store>(app: &App<S>, call: &Call<'_>, current: Option<&Document>) -> Decision {
-    let representation = current.map(Representation::of);
+async fn write_once<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    path: &DocumentPath,
+    claim: Option<&Claim<'_>>,
+) -> Attempt {
+    let current = match app.store.load(path, Revision::ZERO).await {
+        Ok(current) => current,
+        Err(error) => return Attempt::Done(answer::refuse(call, &unreadable(call, &error))),
+    };
+    let representation = current.as_deref().map(Representation::of);
     let present = representation.as_ref().map(Representation::present);
+    let resource = Resource::Document(present);
+    if let Some(claim) = claim
+        && let Some(first) = Box::pin(claim.replay_one(app, call, content, &resource)).await
+    {
+        return Attempt::Done(first);
+    }
+    let response = match asked(app, call, &resource) {
+        Decision::Answer(Answer::Stale(problem)) => {
+            let current = current.clone();
+            rebase::stale(app, call, path, current, content, &problem).await
+        }
+        Decision::Answer(answer) => answer::simple(call, &answer),
+        Decision::Proceed => {
+            match attempt(app, call, path, current.as_ref(), content, claim).await {
+                Ok(attempt) => return attempt,
+                Err(problem) => failed(app, call, problem),
+            }
+        }
+    };
+    match claim {
+        Some(claim) => Box::pin(refused(app, call, content, claim, response)).await,
+        None => Attempt::Done(response),
+    }
+}
+
+/// Keeps a refusal that a repeat is to get too.
+pub(crate) async fn refused<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    claim: &Claim<'_>,
+    response: Response<Body>,
+) -> Attempt {
+    if !receipts::is_kept(response.status()) {
+        return Attempt::Done(response);
+    }
+    let kept = Kept::of(response);
+    let answer = Whole::One(kept.clone());
+    match claim.keep(app, call, content, answer).await {
+        Some(Ok(())) => Attempt::Done(kept.response(&[])),
+        // It changed nothing, so that a repeat may as well be decided anew.
+        Some(Err(_)) => Attempt::Done(kept.response(&[])),
+        None => Attempt::Overtaken,
+    }
+}
+
+fn asked<S: Store>(app: &App<S>, call: &Call<'_>, resource: &Resource<'_>) -> Decision {
+    let progress = Progress::Asked;
     decide(
         &call.facts,
         &call.circumstances,
-        &Resource::Document(present),
+        resource,
         &app.policy,
-        &Progress::Asked,
+        &progress,
     )
 }
 
-enum Attempt {
+pub(crate) enum Attempt {
     Done(Response<Body>),
     /// Another write came between.
     Overtaken,
@@ -89,89 +136,116 @@ async fn attempt<S: Store>(
     call: &Call<'_>,
     path: &DocumentPath,
     current: Option<&Arc<Document>>,
-    content: &Bytes,
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
-    let edit = OwnedEdit::of(&call.facts).map(|edit| edit.followed_if(|| is_followed(app, path)));
-    let content_type = edit.as_ref().map_or_else(
-        || current.map(|document| document.content_type.clone()),
-        |edit| edit.content_type(current),
-    );
-    let content_type = content_type.unwrap_or_else(|| "".into());
-    let effect = match edit {
-        None => Effect::Delete,
-        Some(edit) => {
-            let max_bytes = app.policy.max_document_bytes;
-            match evaluate(edit, current.cloned(), content.clone(), max_bytes).await? {
-                Outcome::Unchanged => return Ok(unchanged(app, call, path, current)),
-                Outcome::Changed { body, patch } => Effect::Put {
-                    content_type: content_type.clone(),
-                    body,
-                    patch,
-                },
+    let bytes = content.read(call, app.policy.max_document_bytes).await?;
+    let Some(effect) = plan(app, call, path, current, &bytes).await? else {
+        let response = unchanged(app, call, path, current);
+        return Ok(match (claim, current) {
+            (Some(claim), Some(document)) => {
+                let kept = Kept::with(response, Named::Known(document.version));
+                let answer = Whole::One(kept.clone());
+                match claim.keep(app, call, content, answer).await {
+                    Some(done) => done.map(|()| Attempt::Done(kept.response(&[])))?,
+                    None => Attempt::Overtaken,
+                }
             }
-        }
-    };
-    let body = match &effect {
-        Effect::Put { body, .. } => Some(body.clone()),
-        Effect::Delete => None,
+            _ => Attempt::Done(response),
+        });
     };
     let expected = current.map(|document| document.version.revision);
-    let committed = commit(app, call, path, expected, effect).await?;
-    let Some((version, modified)) = committed else {
-        return Ok(Attempt::Overtaken);
-    };
-    let made = body.as_ref().map(|body| Made {
-        path,
-        version,
-        modified,
-        content_type: &content_type,
-        body,
-    });
-    let created = current.is_none();
-    let progress = Progress::Committed { created };
-    Ok(Attempt::Done(succeeded(
-        app,
-        call,
-        made.as_ref(),
-        &progress,
-    )))
+    commit(app, call, path, expected.into(), effect, content, claim).await
 }
 
-/// Commits one write; `None` if another came between.
+/// What a write makes of the document that stands; `None` if nothing changes.
+pub(crate) async fn plan<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    path: &DocumentPath,
+    current: Option<&Arc<Document>>,
+    content: &Bytes,
+) -> Result<Option<Effect>, Problem> {
+    let Some(edit) = OwnedEdit::of(&call.facts) else {
+        return Ok(Some(Effect::Delete));
+    };
+    let edit = edit.followed_if(|| is_followed(app, path));
+    let content_type = edit.content_type(current).unwrap_or_else(|| "".into());
+    let max_bytes = app.policy.max_document_bytes;
+    let outcome = evaluate(edit, current.cloned(), content.clone(), max_bytes).await?;
+    Ok(match outcome {
+        Outcome::Unchanged => None,
+        Outcome::Changed { body, patch } => Some(Effect::Put {
+            content_type,
+            body,
+            patch,
+        }),
+    })
+}
+
+/// Commits one write, and answers it.
 pub(crate) async fn commit<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     path: &DocumentPath,
-    expected: Option<Revision>,
+    expected: Expected,
     effect: Effect,
-) -> Result<Option<(Version, matchbook_core::clock::Timestamp)>, Problem> {
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
+) -> Result<Attempt, Problem> {
     let at = now();
+    let progress = Progress::Committed {
+        created: expected == Expected::Absent,
+    };
+    let answered = |effect: &Effect, version| {
+        let made = match effect {
+            Effect::Put {
+                content_type, body, ..
+            } => Some(Made {
+                path,
+                version,
+                modified: at,
+                content_type,
+                body,
+            }),
+            Effect::Delete => None,
+        };
+        succeeded(app, call, made.as_ref(), &progress)
+    };
+    let receipt = match claim {
+        Some(claim) => {
+            let kept = Kept::with(
+                answered(&effect, app.store.status().applied),
+                Named::Made(0),
+            );
+            Some(claim.receipt(call, content, Whole::One(kept)).await?)
+        }
+        None => None,
+    };
     let batch = Batch {
         at,
         principal: call.caller.name(),
         writes: vec![Write {
             path: path.clone(),
             expected,
-            effect,
+            effect: effect.clone(),
         }],
+        receipt,
     };
-    match app
-        .store
-        .commit(OperationId(call.id.as_u128()), batch)
-        .await
-    {
+    let operation = OperationId(call.id.as_u128());
+    match app.store.commit(operation, batch).await {
         Ok(versions) => match versions.first() {
-            Some(version) => Ok(Some((*version, at))),
+            Some(version) => Ok(Attempt::Done(answered(&effect, *version))),
             None => Err(Kind::Internal.because("a commit without a version")),
         },
-        Err(CommitError::Rejected(_)) => Ok(None),
+        Err(CommitError::Rejected(_)) => Ok(Attempt::Overtaken),
         Err(error) => Err(uncommitted(call.id, &error)),
     }
 }
 
 /// A commit that failed: the client learns what became of its write, the log learns
 /// why.
-fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
+pub(crate) fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
     tracing::error!(request_id = %id, %error, "a write was not acknowledged");
     match error {
         CommitError::Full => Kind::StorageFull.because("nothing was changed"),
@@ -189,7 +263,7 @@ fn unchanged<S: Store>(
     call: &Call<'_>,
     path: &DocumentPath,
     current: Option<&Arc<Document>>,
-) -> Attempt {
+) -> Response<Body> {
     let made = current.map(|document| Made {
         path,
         version: document.version,
@@ -197,7 +271,7 @@ fn unchanged<S: Store>(
         content_type: &document.content_type,
         body: &document.body,
     });
-    Attempt::Done(succeeded(app, call, made.as_ref(), &Progress::Unchanged))
+    succeeded(app, call, made.as_ref(), &Progress::Unchanged)
 }
 
 /// Lines 21 to 23.

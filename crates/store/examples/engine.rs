@@ -99,7 +99,7 @@ fn put(number: u64, expected: Option<Revision>, salt: u64) -> Result<Write, Fail
     body.push_str("\"}");
     Ok(Write {
         path: path(number)?,
-        expected,
+        expected: expected.into(),
         effect: Effect::Put {
             content_type: "application/json".into(),
             body: body.into(),
@@ -113,6 +113,7 @@ fn batch(writes: Vec<Write>) -> Batch {
         at: Timestamp::from_millis(1),
         principal: None,
         writes,
+        receipt: None,
     }
 }
 

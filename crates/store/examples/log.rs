@@ -61,7 +61,7 @@ fn put(number: u64, expected: Option<Revision>, bytes: usize) -> Result<Write, F
     body.push_str("\"}");
     Ok(Write {
         path: DocumentPath::parse(&name)?,
-        expected,
+        expected: expected.into(),
         effect: Effect::Put {
             content_type: "application/json".into(),
             body: body.into(),
@@ -75,6 +75,7 @@ fn batch(writes: Vec<Write>) -> Batch {
         at: Timestamp::from_millis(1),
         principal: Some("somebody".into()),
         writes,
+        receipt: None,
     }
 }
 

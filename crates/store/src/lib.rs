@@ -87,8 +87,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`ReadError`].
     fn scan(&self, scan: Scan) -> impl Future<Output = Result<Page, ReadError>> + Send;
 
-    /// The collections that have members, in order of path, after `after`, at most
-    /// `limit` of them.
+    /// The collections that have members, but for the server's own, in order of path,
+    /// after `after`, at most `limit` of them.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -222,8 +222,43 @@ pub struct Batch {
     pub at: Timestamp,
     /// Who asked for it, where that is known.
     pub principal: Option<Arc<str>>,
-    /// In order; each sees its predecessors. No path occurs twice.
+    /// In order; each sees its predecessors.
     pub writes: Vec<Write>,
+    /// What is kept of it for whoever asks again.
+    pub receipt: Option<Receipt>,
+}
+
+/// A document that comes into being with a batch, and tells which versions the batch made:
+/// these are not known before it applies. Who finds it knows that the batch has applied,
+/// and as what.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// Its path. A document that is there already rejects the batch; the rejection's
+    /// index is then that of the write after the last.
+    pub path: DocumentPath,
+    /// Its bytes but for the versions. Behind them stand a line feed and the version of
+    /// each write, in order, each ended by a line feed.
+    pub content: Bytes,
+}
+
+impl Receipt {
+    /// The media type of receipts: bytes of the server's own.
+    pub const CONTENT_TYPE: &'static str = "application/octet-stream";
+
+    /// The document's bytes, once the versions are known.
+    #[must_use]
+    pub fn body(&self, versions: impl Iterator<Item = Version>) -> Bytes {
+        use std::io::Write as _;
+
+        let mut body = Vec::with_capacity(self.content.len() + 32);
+        body.extend_from_slice(&self.content);
+        body.push(b'\n');
+        for version in versions {
+            // To write to memory never fails.
+            let _ = writeln!(body, "{version}");
+        }
+        body.into()
+    }
 }
 
 /// One write.
@@ -231,10 +266,29 @@ pub struct Batch {
 pub struct Write {
     /// The document.
     pub path: DocumentPath,
-    /// The revision that the document must stand at; `None`: it must not exist.
-    pub expected: Option<Revision>,
+    /// What must stand there for the write to apply.
+    pub expected: Expected,
     /// What becomes of it.
     pub effect: Effect,
+}
+
+/// What must stand at a write's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// No document.
+    Absent,
+    /// The document at this revision.
+    At(Revision),
+    /// What the write at this place in the same batch made of it, which must be the last
+    /// before this one that has the same path. Where a batch has a path more than once, all
+    /// but the first have to say so.
+    After(usize),
+}
+
+impl From<Option<Revision>> for Expected {
+    fn from(standing: Option<Revision>) -> Self {
+        standing.map_or(Self::Absent, Self::At)
+    }
 }
 
 /// What a write makes of a document.
@@ -291,7 +345,9 @@ pub struct Page {
 /// Which entries of the log to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// All.
+    /// All, those of the server's own documents too.
+    Log,
+    /// All but those of the server's own documents.
     All,
     /// Those of a collection's direct members.
     Collection(CollectionPath),
@@ -304,7 +360,8 @@ impl Scope {
     #[must_use]
     pub fn holds(&self, path: &DocumentPath) -> bool {
         match self {
-            Self::All => true,
+            Self::Log => true,
+            Self::All => !path.is_own(),
             Self::Collection(collection) => collection.as_str() == path.collection(),
             Self::Document(document) => document == path,
         }
@@ -313,7 +370,7 @@ impl Scope {
     /// The collection that all in it are members of, if that is one.
     fn collection(&self) -> Option<&str> {
         match self {
-            Self::All => None,
+            Self::Log | Self::All => None,
             Self::Collection(collection) => Some(collection.as_str()),
             Self::Document(document) => Some(document.collection()),
         }

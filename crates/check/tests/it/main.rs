@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod batch;
 mod codings;
 mod concurrency;
 mod conditional_reads;
@@ -39,6 +40,7 @@ mod hosts;
 mod imports;
 mod limits;
 mod lists;
+mod lost_answers;
 mod malformed;
 mod metadata;
 mod methods;
@@ -55,6 +57,7 @@ mod proxies;
 mod ranges;
 mod real_data;
 mod rebase;
+mod repeats;
 mod rolled_back;
 mod server_pages;
 mod sessions;

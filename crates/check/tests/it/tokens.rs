@@ -208,6 +208,20 @@ fn section_11_matchbook_token_makes_good_tokens() {
 }
 
 #[test]
+fn section_5_2_each_principal_has_idempotency_keys_of_its_own() {
+    let Guarded { server, .. } = &Guarded::start();
+    let posted = |who: &str| {
+        let by = format!("Bearer {}", token(&with("sub", json!(who))));
+        let post = server.post("/notes", "{}").field("Authorization", &by);
+        let answer = post.field("Idempotency-Key", "\"k\"").send();
+        answer.status(201).field("location").to_owned()
+    };
+    let by_alice = posted("alice");
+    assert_ne!(posted("bob"), by_alice);
+    assert_eq!(posted("alice"), by_alice);
+}
+
+#[test]
 fn section_7_7_a_stream_ends_with_its_token() {
     let Guarded { server, .. } = &Guarded::start();
     let good = authorization();

@@ -105,6 +105,8 @@ pub enum Allow {
     Document,
     /// Those of a collection.
     Collection,
+    /// Those of a batch.
+    Batch,
     /// Those of a page that can only be read.
     Page,
     /// Those of the session.
@@ -118,6 +120,7 @@ impl Allow {
         match self {
             Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Collection => "GET, HEAD, POST, OPTIONS",
+            Self::Batch => "POST, OPTIONS",
             Self::Page => "GET, HEAD, OPTIONS",
             Self::Session => "POST, DELETE, OPTIONS",
         }
@@ -128,10 +131,10 @@ impl Allow {
     pub const fn has(self, method: Method) -> bool {
         match method {
             Method::Options => true,
-            Method::Get | Method::Head => !matches!(self, Self::Session),
+            Method::Get | Method::Head => !matches!(self, Self::Batch | Self::Session),
             Method::Put | Method::Patch => matches!(self, Self::Document),
             Method::Delete => matches!(self, Self::Document | Self::Session),
-            Method::Post => matches!(self, Self::Collection | Self::Session),
+            Method::Post => matches!(self, Self::Collection | Self::Batch | Self::Session),
             Method::Other | Method::Unknown => false,
         }
     }

@@ -16,9 +16,11 @@ use crate::field::coding::Coding;
 use crate::field::content_encoding::ContentEncoding;
 use crate::field::host::Host;
 use crate::field::if_range::IfRange;
+use crate::field::media_type::MediaType;
 use crate::field::range::Resolved;
 use crate::field::sec_fetch_site::SecFetchSite;
 use crate::field::www_authenticate::Challenge;
+use crate::limits::BATCH_BYTES;
 use crate::precondition::{Access, Validators, Verdict};
 use crate::problem::Kind;
 use crate::request::{FeedForm, Method, Request};
@@ -55,6 +57,7 @@ pub fn decide(
                     has_members,
                 } => about_collection(request, opaque, *has_members, policy),
                 Resource::Feed { .. } => Some(about_feed(request)),
+                Resource::Batch => about_batch(request),
                 Resource::Page => Some(Answer::Representation(Coding::Identity)),
                 Resource::Session => None,
                 Resource::NoPage => Some(Answer::Refuse(
@@ -149,6 +152,7 @@ fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answe
         Resource::Document(_) => Allow::Document,
         Resource::Collection { .. } => Allow::Collection,
         Resource::Feed { allow } => *allow,
+        Resource::Batch => Allow::Batch,
         Resource::Page | Resource::NoPage => Allow::Page,
         Resource::Session => Allow::Session,
     };
@@ -267,11 +271,15 @@ fn lines_11_and_12(
             Kind::PartialPut.because("leave Content-Range out and send the whole document"),
         ));
     }
+    too_large(request, policy.max_document_bytes)
+}
+
+/// Line 12.
+fn too_large(request: &Request<'_>, max_bytes: usize) -> Option<Answer> {
     let announced = request.content_length?;
-    (announced > policy.max_document_bytes as u64).then(|| {
+    (announced > max_bytes as u64).then(|| {
         Answer::Refuse(Kind::ContentTooLarge.because(format!(
-            "{announced} bytes are announced; at most {} are allowed",
-            policy.max_document_bytes
+            "{announced} bytes are announced; at most {max_bytes} are allowed"
         )))
     })
 }
@@ -427,6 +435,28 @@ fn about_collection(
             ),
         },
     )
+}
+
+/// Lines 11, 12 and 15 for a batch.
+fn about_batch(request: &Request<'_>) -> Option<Answer> {
+    let json = |content_type: &MediaType<'_>| content_type.is("application/json");
+    if !request.content_type.as_ref().is_some_and(json) {
+        return Some(Answer::Refuse(
+            Kind::UnsupportedContent.because("send the batch with Content-Type: application/json"),
+        ));
+    }
+    if let Err(detail) = request.usable_content(true) {
+        return Some(Answer::Refuse(Kind::UnsupportedContent.because(detail)));
+    }
+    too_large(request, BATCH_BYTES).or_else(|| {
+        let verdict = request.preconditions.evaluate(Access::Unsafe, None);
+        (verdict != Verdict::Hold).then(|| {
+            Answer::Refuse(
+                Kind::Stale
+                    .because("a batch has no tag: send preconditions with each of its requests"),
+            )
+        })
+    })
 }
 
 /// Lines 13 and 24 for a feed. It is its position that a client holds, not a version, so

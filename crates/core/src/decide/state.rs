@@ -24,6 +24,8 @@ pub enum Resource<'a> {
         /// The methods of what the changes are of.
         allow: Allow,
     },
+    /// Several writes at once.
+    Batch,
     /// The list of collections, or a page of the server's own.
     Page,
     /// The cookie that stands for a bearer token (contract §7.6).

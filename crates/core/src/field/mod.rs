@@ -22,6 +22,7 @@ pub mod content_length;
 pub mod entity_tag;
 pub mod host;
 pub mod http_date;
+pub mod idempotency_key;
 pub mod if_range;
 pub mod media_type;
 pub mod origin;

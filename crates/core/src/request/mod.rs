@@ -15,6 +15,7 @@ use crate::field::content_length;
 use crate::field::entity_tag::TagList;
 use crate::field::host::Host;
 use crate::field::http_date::HttpDate;
+use crate::field::idempotency_key;
 use crate::field::if_range::IfRange;
 use crate::field::media_type::MediaType;
 use crate::field::origin::Origin;
@@ -82,6 +83,8 @@ pub struct Request<'a> {
     pub expects_continue: bool,
     /// `Prefer`.
     pub prefer: Prefer,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<&'a str>,
 }
 
 /// What the request line and the connection say, before the fields are read.
@@ -130,6 +133,7 @@ impl<'a> Request<'a> {
             has_content_range: false,
             expects_continue: false,
             prefer: Prefer::default(),
+            idempotency_key: None,
         };
         // Whatever is wrong with the rest, the page that asked is told (contract §11).
         let origin = Origin::parse(lines(head.headers, &header::ORIGIN));
@@ -194,6 +198,7 @@ impl<'a> Request<'a> {
                         lines().any(|line| line.eq_ignore_ascii_case(b"100-continue"));
                 }
                 "prefer" => self.prefer = Prefer::parse(lines()),
+                "idempotency-key" => self.idempotency_key = idempotency_key::parse(lines())?,
                 "last-event-id" => self.last_event_id = lines().next(),
                 _ => {}
             }

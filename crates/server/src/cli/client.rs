@@ -18,6 +18,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use uuid::Uuid;
 
 use super::ClientArgs;
 use super::exit::{Exit, Failure, Outcome};
@@ -29,6 +30,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for the head of an answer. A durable write under heavy load takes
 /// well under a second; what takes a minute is lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Pauses before a request whose answer was lost is sent again: a restart of the server
+/// may lie between.
+const AGAIN: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Runs a command's future. One thread is enough: even an import waits for the
 /// server, not for itself.
@@ -179,17 +190,33 @@ impl Connection {
     }
 }
 
-/// Sends one request over a connection of its own.
+/// Sends one request over a connection of its own. Where its answer is lost it is sent
+/// again; a write has a key, so that it is done once (contract §5.2).
 ///
 /// # Errors
 /// Unreachable, or wrong usage.
 pub(crate) async fn send_once(
     target: &Target,
     args: &ClientArgs,
-    request: Request<Full<Bytes>>,
+    mut request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, Failure> {
-    let mut connection = Client::new(target, args)?.connect().await?;
-    Ok(connection.send(request).await?)
+    let client = Client::new(target, args)?;
+    if !request.method().is_safe() && !client.fields.contains_key(&IDEMPOTENCY_KEY) {
+        let key = Uuid::new_v4().to_string();
+        let key = HeaderValue::try_from(key).map_err(Failure::usage)?;
+        request.headers_mut().insert(IDEMPOTENCY_KEY, key);
+    }
+    let mut pauses = AGAIN.iter();
+    loop {
+        let lost = match client.connect().await?.send(request.clone()).await {
+            Ok(response) => return Ok(response),
+            Err(lost) => lost,
+        };
+        let Some(pause) = pauses.next() else {
+            return Err(lost.into());
+        };
+        tokio::time::sleep(*pause).await;
+    }
 }
 
 /// A request without body.

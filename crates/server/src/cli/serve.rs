@@ -10,6 +10,7 @@ use matchbook::auth::{Authenticator, configure};
 use matchbook::config::{HostName, LogFormat, Origin, Settings};
 use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
+use matchbook::receipts;
 use matchbook::retention::Retention;
 use matchbook_core::decide::Policy;
 use matchbook_store::sqlite::{Options, SqliteStore};
@@ -83,6 +84,7 @@ async fn serve(
         () = serve => {}
         () = retention(settings).keep(app.store()) => {}
         () = renew_keys(authenticator) => {}
+        () = receipts::sweep(app.store()) => {}
     }
     Ok(Exit::Done)
 }
@@ -194,5 +196,47 @@ fn raise_file_limit(connections: u64) {
             "matchbook: {limit} open files are allowed, fewer than --max-connections needs"
         )),
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matchbook_core::clock::Timestamp;
+    use matchbook_core::name::DocumentPath;
+    use matchbook_core::tag::Revision;
+    use matchbook_store::{Batch, OperationId, Receipt, Store, Unobserved};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_old_receipts_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let unobserved = Arc::new(Unobserved);
+        let store = SqliteStore::open(directory.path(), Options::default(), unobserved).unwrap();
+        let names: Vec<_> = (0..600).map(|number| format!("{number:03}")).collect();
+        for (number, name) in names.iter().enumerate() {
+            let receipt = Receipt {
+                path: DocumentPath::receipt(name).unwrap(),
+                content: "x".into(),
+            };
+            let batch = Batch {
+                at: Timestamp::from_millis(number as u64),
+                principal: None,
+                writes: Vec::new(),
+                receipt: Some(receipt),
+            };
+            store
+                .commit(OperationId(number as u128), batch)
+                .await
+                .unwrap();
+        }
+        receipts::sweep_before(&store, Timestamp::from_millis(300))
+            .await
+            .unwrap();
+        for (number, name) in names.iter().enumerate() {
+            let path = DocumentPath::receipt(name).unwrap();
+            let found = store.load(&path, Revision::ZERO).await.unwrap();
+            assert_eq!(found.is_some(), number >= 300, "{name}");
+        }
     }
 }

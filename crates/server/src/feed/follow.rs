@@ -92,7 +92,7 @@ async fn step<S: Store>(app: &App<S>) -> Result<Step, ChangesError> {
     let Some(from) = app.hub.position() else {
         return Ok(Step::Alone);
     };
-    let changes = app.store.changes(from, &Scope::All, PIECE).await?;
+    let changes = app.store.changes(from, &Scope::Log, PIECE).await?;
     let more = changes.more;
     let told = app.hub.take(changes.entries, changes.position);
     let mut before = from;

@@ -260,7 +260,7 @@ impl Hub {
 impl Inner {
     fn insert(&mut self, channel: &Arc<Channel>) {
         let audience = match &channel.spec.scope {
-            Scope::All => &mut self.all,
+            Scope::Log | Scope::All => &mut self.all,
             Scope::Collection(path) => self
                 .collections
                 .entry(path.as_str().to_owned())
@@ -272,7 +272,7 @@ impl Inner {
 
     fn remove(&mut self, channel: &Channel) {
         let (map, name) = match &channel.spec.scope {
-            Scope::All => return Arc::make_mut(&mut self.all).remove(channel.id),
+            Scope::Log | Scope::All => return Arc::make_mut(&mut self.all).remove(channel.id),
             Scope::Collection(path) => (&mut self.collections, path.as_str()),
             Scope::Document(path) => (&mut self.documents, path.as_str()),
         };
@@ -285,7 +285,7 @@ impl Inner {
     }
 
     fn audiences(&self, path: &DocumentPath) -> Vec<Arc<Audience>> {
-        let all = (!self.all.is_empty()).then_some(&self.all);
+        let all = (!self.all.is_empty() && !path.is_own()).then_some(&self.all);
         let collection = self.collections.get(path.collection());
         let document = self.documents.get(path.as_str());
         let audiences = [all, collection, document].into_iter().flatten();

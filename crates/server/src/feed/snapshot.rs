@@ -48,7 +48,7 @@ pub(super) async fn read<S: Store>(
             reader.send().await
         }
         Scope::Collection(path) => collection(reader, since, path, after).await,
-        Scope::All => all(reader, since, after).await,
+        Scope::Log | Scope::All => all(reader, since, after).await,
     }
 }
 

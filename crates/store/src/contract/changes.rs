@@ -7,15 +7,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use matchbook_core::tag::{Revision, Version};
 
 use super::{Engine, batch, collection, delete, operation, path, put, write};
-use crate::{Changes, ChangesError, Effect, Entry, OperationId, Scope, Store, Write};
+use crate::{Changes, ChangesError, Effect, Entry, Expected, OperationId, Scope, Store, Write};
 
-const DOCUMENTS: [&str; 6] = ["/a/1", "/a/2", "/b/1", "/a/1/c/1", "/ab/1", "/a%20/1"];
+const DOCUMENTS: [&str; 7] = [
+    "/a/1",
+    "/a/2",
+    "/b/1",
+    "/a/1/c/1",
+    "/ab/1",
+    "/a%20/1",
+    "/_/collections/1",
+];
 
 fn scopes() -> Vec<Scope> {
     let documents = DOCUMENTS.map(|name| Scope::Document(path(name)));
-    let collections =
-        ["/a", "/b", "/a/1/c", "/a%20", "/none"].map(|name| Scope::Collection(collection(name)));
-    [Scope::All, Scope::Document(path("/b/none"))]
+    let collections = ["/a", "/b", "/a/1/c", "/a%20", "/none", "/_/collections"]
+        .map(|name| Scope::Collection(collection(name)));
+    [Scope::Log, Scope::All, Scope::Document(path("/b/none"))]
         .into_iter()
         .chain(documents)
         .chain(collections)
@@ -151,7 +159,7 @@ impl Model {
 fn same(entry: &Entry, write: &Write) {
     assert_eq!(entry.path, write.path);
     let previous = entry.previous.map(|version| version.revision);
-    assert_eq!(previous, write.expected);
+    assert_eq!(Expected::from(previous), write.expected);
     assert_eq!(entry.principal.as_deref(), Some("ada"));
     match (&entry.effect, &write.effect) {
         (Effect::Delete, Effect::Delete) => {}

@@ -93,59 +93,6 @@ pub async fn a_write_whose_expectation_fails_changes_nothing<E: Engine>(engine: 
     assert!(again.revision > third.revision);
 }
 
-/// Guarantee 2, several writes at once: every rejection is named.
-pub async fn a_batch_applies_whole_or_not_at_all<E: Engine>(engine: &E) {
-    let place = engine.place();
-    let store = engine.open(&place);
-    let first = write(&store, put("/a/1", None, "one")).await;
-    let bad = vec![
-        put("/a/2", None, "x"),
-        put("/a/1", None, "x"),
-        put("/a/1/b/1", None, "x"),
-        put("/b/9", Some(first), "x"),
-    ];
-    let rejections = vec![
-        Rejection {
-            index: 1,
-            current: Some(first.revision),
-        },
-        Rejection {
-            index: 3,
-            current: None,
-        },
-    ];
-    let refused = store.commit(operation(), batch(bad)).await;
-    assert_eq!(refused, Err(CommitError::Rejected(rejections)));
-    assert!(load(&store, "/a/2").await.is_none());
-    assert!(load(&store, "/a/1/b/1").await.is_none());
-    assert_eq!(store.status().applied, first);
-    let good = vec![
-        put("/a/2", None, "two"),
-        delete("/a/1", first),
-        put("/a/1/b/1", None, "deep"),
-    ];
-    let versions = store.commit(operation(), batch(good)).await.unwrap();
-    assert!(versions.is_sorted_by(|a, b| a.revision < b.revision));
-    assert_eq!(store.status().applied, versions[2]);
-    assert!(load(&store, "/a/1").await.is_none());
-    assert_eq!(load(&store, "/a/2").await.unwrap().version, versions[0]);
-    assert_eq!(body(&store, "/a/1/b/1").await, "deep");
-}
-
-/// No path occurs twice in a batch, so that the second cannot be meant.
-pub async fn a_path_that_occurs_twice_is_rejected<E: Engine>(engine: &E) {
-    let place = engine.place();
-    let store = engine.open(&place);
-    let twice = vec![put("/a/1", None, "x"), put("/a/1", None, "y")];
-    let refused = store.commit(operation(), batch(twice)).await;
-    let rejection = Rejection {
-        index: 1,
-        current: None,
-    };
-    assert_eq!(refused, Err(CommitError::Rejected(vec![rejection])));
-    assert!(load(&store, "/a/1").await.is_none());
-}
-
 /// Guarantee 2 in a race.
 pub async fn one_of_many_who_expect_the_same_wins<E: Engine>(engine: &E) {
     let place = engine.place();

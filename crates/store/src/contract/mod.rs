@@ -7,6 +7,7 @@
 // A case that fails panics: that is its report.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod batches;
 mod changes;
 mod commits;
 mod epochs;
@@ -23,8 +24,9 @@ use matchbook_core::clock::Timestamp;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Revision, Version};
 
-use crate::{Batch, CommitError, Document, Effect, OperationId, Store, Write};
+use crate::{Batch, CommitError, Document, Effect, Expected, OperationId, Store, Write};
 
+pub use batches::*;
 pub use changes::*;
 pub use commits::*;
 pub use epochs::*;
@@ -59,7 +61,10 @@ macro_rules! contract_suite {
             a_commit_survives_a_reopening_and_a_crash
             a_write_whose_expectation_fails_changes_nothing
             a_batch_applies_whole_or_not_at_all
-            a_path_that_occurs_twice_is_rejected
+            a_path_that_occurs_twice_unknowingly_is_rejected
+            a_batch_builds_on_what_it_made
+            a_receipt_tells_the_versions_of_its_batch
+            a_receipt_that_is_there_rejects_the_batch
             one_of_many_who_expect_the_same_wins
             increments_by_compare_and_set_are_all_there
             an_empty_batch_changes_nothing
@@ -118,7 +123,7 @@ fn collection(text: &str) -> CollectionPath {
 pub(crate) fn put(name: &str, expected: Option<Version>, body: impl Into<Bytes>) -> Write {
     Write {
         path: path(name),
-        expected: expected.map(|version| version.revision),
+        expected: expected.map(|version| version.revision).into(),
         effect: Effect::Put {
             content_type: "application/json".into(),
             body: body.into(),
@@ -130,7 +135,7 @@ pub(crate) fn put(name: &str, expected: Option<Version>, body: impl Into<Bytes>)
 fn delete(name: &str, expected: Version) -> Write {
     Write {
         path: path(name),
-        expected: Some(expected.revision),
+        expected: Expected::At(expected.revision),
         effect: Effect::Delete,
     }
 }
@@ -140,6 +145,7 @@ pub(crate) fn batch(writes: Vec<Write>) -> Batch {
         at: Timestamp::from_millis(1_700_000_000_123),
         principal: Some("ada".into()),
         writes,
+        receipt: None,
     }
 }
 

@@ -145,7 +145,14 @@ pub async fn collections_are_those_with_members<E: Engine>(engine: &E) {
     };
     assert!(list(None, 10).await.is_empty());
     let mut last = None;
-    for name in ["/b/1", "/a/1", "/a/2", "/a/1/sub/1", "/c/1"] {
+    for name in [
+        "/b/1",
+        "/a/1",
+        "/_/collections/1",
+        "/a/2",
+        "/a/1/sub/1",
+        "/c/1",
+    ] {
         last = Some(write(&store, put(name, None, "x")).await);
     }
     assert_eq!(list(None, 10).await, ["/a", "/a/1/sub", "/b", "/c"]);

@@ -1,12 +1,14 @@
 //! Applying one batch within the writer's transaction (guarantees 2, 3 and 6).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use matchbook_core::tag::Revision;
+use bytes::Bytes;
+use matchbook_core::name::DocumentPath;
+use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::row::{APPEND, Content, JSON, LogRow, number, revision};
-use crate::{Batch, Effect, OperationId, Rejection, Write};
+use crate::{Batch, Effect, Expected, OperationId, Receipt, Rejection, Write};
 
 /// The prepared statements of the writer.
 pub(super) struct Statements<'c> {
@@ -20,20 +22,27 @@ pub(super) struct Statements<'c> {
 /// What a batch came to.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// All of it applies, under these revisions.
-    Applied(Vec<Revision>),
+    /// All of it applies.
+    Applied(Applied),
     /// None of it does.
     Rejected(Vec<Rejection>),
 }
 
-impl Verdict {
-    /// The revisions of what applies.
-    pub(super) fn revisions(&self) -> &[Revision] {
-        match self {
-            Self::Applied(revisions) => revisions,
-            Self::Rejected(_) => &[],
-        }
-    }
+/// What a batch that applies made.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// Of each write, and of the receipt behind the last.
+    pub(super) places: Vec<Place>,
+    /// The receipt's bytes.
+    pub(super) receipt: Option<Bytes>,
+}
+
+/// Where a write stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) revision: Revision,
+    /// What it took the place of.
+    pub(super) previous: Option<Revision>,
 }
 
 /// Why a batch could be neither applied nor rejected. Nothing of the whole
@@ -69,69 +78,109 @@ impl<'c> Statements<'c> {
         })
     }
 
-    /// Applies all of a batch or nothing; `last` is the last revision in use.
+    /// Applies all of a batch or nothing; `last` is the last revision in use, and
+    /// `version` names the epoch of a new one.
     pub(super) fn apply(
         &mut self,
         operation: OperationId,
         batch: &Batch,
         last: &mut Revision,
+        version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
         // The statement of a single write checks its expectation itself; several must
         // all be known to hold before the first is applied.
-        let single = batch.writes.len() == 1;
+        let single = batch.writes.len() == 1 && batch.receipt.is_none();
         if !single {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
                 return Ok(Verdict::Rejected(rejections));
             }
         }
-        let mut revisions = Vec::with_capacity(batch.writes.len());
+        let mut applied = Applied::default();
         let mut next = *last;
         for write in &batch.writes {
-            next = next
-                .get()
-                .checked_add(1)
-                .and_then(Revision::new)
-                .ok_or(Fault::Inconsistent("the revisions are used up"))?;
-            if !self.point(write, next)? {
+            next = following(next)?;
+            let previous = standing(batch, &applied.places, write.expected);
+            if !self.point(write, previous, next)? {
                 if single {
-                    let current = self.current(write)?;
+                    let current = self.current(&write.path)?;
                     return Ok(Verdict::Rejected(vec![Rejection { index: 0, current }]));
                 }
                 return Err(Fault::Inconsistent("an expectation held and then did not"));
             }
-            row(operation, batch, write, next).append(&mut self.append)?;
-            revisions.push(next);
+            row(operation, batch, write, next, previous).append(&mut self.append)?;
+            applied.places.push(Place {
+                revision: next,
+                previous,
+            });
+        }
+        if let Some(receipt) = &batch.receipt {
+            next = following(next)?;
+            let versions = applied.places.iter().map(|place| version(place.revision));
+            let write = Write {
+                path: receipt.path.clone(),
+                expected: Expected::Absent,
+                effect: Effect::Put {
+                    content_type: Receipt::CONTENT_TYPE.into(),
+                    body: receipt.body(versions),
+                    patch: None,
+                },
+            };
+            if !self.point(&write, None, next)? {
+                return Err(Fault::Inconsistent("a receipt was not there and then was"));
+            }
+            row(operation, batch, &write, next, None).append(&mut self.append)?;
+            applied.places.push(Place {
+                revision: next,
+                previous: None,
+            });
+            applied.receipt = write.effect.body().cloned();
         }
         *last = next;
-        Ok(Verdict::Applied(revisions))
+        Ok(Verdict::Applied(applied))
     }
 
-    /// The writes whose expectation does not hold. A path that comes a second time
-    /// cannot stand at what its writer saw.
+    /// The writes whose expectation does not hold.
     fn check(&mut self, batch: &Batch) -> rusqlite::Result<Vec<Rejection>> {
-        let mut seen = HashSet::with_capacity(batch.writes.len());
+        let mut seen = HashMap::with_capacity(batch.writes.len());
         let mut rejections = Vec::new();
         for (index, write) in batch.writes.iter().enumerate() {
-            let current = self.current(write)?;
-            if current != write.expected || !seen.insert(write.path.as_str()) {
+            let before = seen.insert(write.path.as_str(), index);
+            let holds = match (write.expected, before) {
+                (Expected::After(expected), Some(before)) => expected == before,
+                (Expected::After(_), None) | (_, Some(_)) => false,
+                (expected, None) => Expected::from(self.current(&write.path)?) == expected,
+            };
+            if !holds {
+                let current = self.current(&write.path)?;
+                rejections.push(Rejection { index, current });
+            }
+        }
+        if let Some(receipt) = &batch.receipt {
+            let current = self.current(&receipt.path)?;
+            if current.is_some() || seen.contains_key(receipt.path.as_str()) {
+                let index = batch.writes.len();
                 rejections.push(Rejection { index, current });
             }
         }
         Ok(rejections)
     }
 
-    fn current(&mut self, write: &Write) -> rusqlite::Result<Option<Revision>> {
-        let path = (write.path.collection(), write.path.id());
+    fn current(&mut self, path: &DocumentPath) -> rusqlite::Result<Option<Revision>> {
+        let path = (path.collection(), path.id());
         let current: Option<i64> = self.current.query_row(path, |row| row.get(0)).optional()?;
         Ok(current.map(revision))
     }
 
-    /// Lets the index point to the new entry, if the document stands at what is
-    /// expected.
-    fn point(&mut self, write: &Write, next: Revision) -> rusqlite::Result<bool> {
+    /// Lets the index point to the new entry, if the document stands at `expected`.
+    fn point(
+        &mut self,
+        write: &Write,
+        expected: Option<Revision>,
+        next: Revision,
+    ) -> rusqlite::Result<bool> {
         let (collection, id) = (write.path.collection(), write.path.id());
-        let changed = match (&write.effect, write.expected) {
+        let changed = match (&write.effect, expected) {
             (Effect::Put { .. }, None) => self.create.execute((collection, id, number(next)))?,
             (Effect::Put { .. }, Some(expected)) => {
                 let parameters = (collection, id, number(next), number(expected));
@@ -140,9 +189,26 @@ impl<'c> Statements<'c> {
             (Effect::Delete, Some(expected)) => {
                 self.remove.execute((collection, id, number(expected)))?
             }
-            (Effect::Delete, None) => usize::from(self.current(write)?.is_none()),
+            (Effect::Delete, None) => usize::from(self.current(&write.path)?.is_none()),
         };
         Ok(changed == 1)
+    }
+}
+
+fn following(revision: Revision) -> Result<Revision, Fault> {
+    let next = revision.get().checked_add(1).and_then(Revision::new);
+    next.ok_or(Fault::Inconsistent("the revisions are used up"))
+}
+
+/// The revision that an expectation means, when the writes before it have their places.
+fn standing(batch: &Batch, places: &[Place], expected: Expected) -> Option<Revision> {
+    match expected {
+        Expected::Absent => None,
+        Expected::At(revision) => Some(revision),
+        Expected::After(index) => match batch.writes.get(index)?.effect {
+            Effect::Put { .. } => places.get(index).map(|place| place.revision),
+            Effect::Delete => None,
+        },
     }
 }
 
@@ -151,6 +217,7 @@ fn row<'a>(
     batch: &'a Batch,
     write: &'a Write,
     revision: Revision,
+    previous: Option<Revision>,
 ) -> LogRow<'a> {
     let content = match &write.effect {
         Effect::Put {
@@ -166,7 +233,7 @@ fn row<'a>(
     };
     LogRow {
         revision,
-        previous: write.expected,
+        previous,
         collection: write.path.collection(),
         id: write.path.id(),
         operation,

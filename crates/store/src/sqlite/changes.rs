@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use matchbook_core::name::is_own;
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::Connection;
 
@@ -108,7 +109,7 @@ impl Span {
         let mut end = self.end_at(connection, examined.unwrap_or(Revision::MAX))?;
         let id = match scope {
             Scope::Document(path) => Some(path.id()),
-            Scope::All | Scope::Collection(_) => None,
+            Scope::Log | Scope::All | Scope::Collection(_) => None,
         };
         let mut between = prepared(connection, BETWEEN)?;
         let until = number(end.min(self.reach));
@@ -126,6 +127,9 @@ impl Span {
                 break;
             }
             at = row.revision;
+            if *scope == Scope::All && is_own(row.collection) {
+                continue;
+            }
             bytes += row.bytes();
             entries.push(Arc::new(row.entry(shared)?));
             if !full && (entries.len() >= self.limit || bytes >= PIECE_BYTES) {

@@ -255,7 +255,7 @@ impl Store for SqliteStore {
         operation: OperationId,
         batch: Batch,
     ) -> Result<Vec<Version>, CommitError> {
-        if batch.writes.is_empty() {
+        if batch.writes.is_empty() && batch.receipt.is_none() {
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();

@@ -81,7 +81,7 @@ pub(super) fn collections(
             SELECT (SELECT min(collection) FROM documents WHERE collection > step.name)
             FROM step WHERE step.name IS NOT NULL
         )
-        SELECT name FROM step WHERE name IS NOT NULL LIMIT ?2";
+        SELECT name FROM step WHERE name IS NOT NULL AND name NOT GLOB '/_/*' LIMIT ?2";
     let after = after.map_or("", CollectionPath::as_str);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut step = prepared(connection, STEP)?;

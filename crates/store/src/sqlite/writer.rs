@@ -15,15 +15,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, ErrorCode, Statement};
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::{Fault, Statements, Verdict};
+use super::apply::{Applied, Fault, Place, Statements, Verdict};
 use super::checkpoint::{WalKeeper, count_free};
 use super::shared::Shared;
 use super::trim::{self, Trimmed};
-use crate::{Batch, CommitError, Derived, Document, Effect, Entry, OperationId};
+use crate::{Batch, CommitError, Derived, Document, Effect, Entry, OperationId, Receipt};
 
 /// Commits that wait for the writer. More wait for a place here, which bounds nothing
 /// but the queue: their bodies are in memory already.
@@ -164,7 +165,8 @@ impl<'c> Writer<'c> {
             operation, batch, ..
         } in group
         {
-            match self.statements.apply(*operation, batch, &mut last) {
+            let version = |revision| self.shared.history.version(revision);
+            match self.statements.apply(*operation, batch, &mut last, version) {
                 Ok(verdict) => verdicts.push(verdict),
                 Err(fault) => return Err(self.roll_back(&fault)),
             }
@@ -221,7 +223,9 @@ impl<'c> Writer<'c> {
     /// Makes the group visible, then answers it.
     fn acknowledge(&self, group: Vec<Commit>, verdicts: Vec<Verdict>) {
         for (commit, verdict) in group.iter().zip(&verdicts) {
-            self.remember(&commit.batch, verdict.revisions());
+            if let Verdict::Applied(applied) = verdict {
+                self.remember(&commit.batch, applied);
+            }
         }
         let before = self.shared.applied();
         if self.last != before {
@@ -234,11 +238,14 @@ impl<'c> Writer<'c> {
         }
         let history = &self.shared.history;
         for (commit, verdict) in group.into_iter().zip(verdicts) {
+            let writes = commit.batch.writes.len();
             commit.answer(match verdict {
-                Verdict::Applied(revisions) => Ok(revisions
-                    .into_iter()
-                    .map(|revision| history.version(revision))
-                    .collect()),
+                Verdict::Applied(applied) => {
+                    let places = applied.places.into_iter().take(writes);
+                    Ok(places
+                        .map(|place| history.version(place.revision))
+                        .collect())
+                }
                 Verdict::Rejected(rejections) => Err(CommitError::Rejected(rejections)),
             });
         }
@@ -249,16 +256,14 @@ impl<'c> Writer<'c> {
     }
 
     /// Brings what is in memory up to date with a batch that is durable.
-    fn remember(&self, batch: &Batch, revisions: &[Revision]) {
-        for (write, revision) in batch.writes.iter().zip(revisions) {
-            let version = self.shared.history.version(*revision);
-            let document = document(batch, &write.effect, version);
-            self.shared.cache.write(&write.path, document.as_ref());
+    fn remember(&self, batch: &Batch, applied: &Applied) {
+        for (path, effect, place) in made(batch, applied) {
+            let version = self.shared.history.version(place.revision);
+            let document = document(batch, &effect, version);
+            self.shared.cache.write(path, document.as_ref());
+            let touched = std::iter::once((path.collection(), place.revision));
+            self.shared.touched.note(touched);
         }
-        let collections = batch.writes.iter().map(|write| write.path.collection());
-        self.shared
-            .touched
-            .note(collections.zip(revisions.iter().copied()));
     }
 
     /// The group's part of the log, as it is read again.
@@ -266,16 +271,19 @@ impl<'c> Writer<'c> {
         let history = &self.shared.history;
         let mut entries = Vec::with_capacity(group.len());
         for (commit, verdict) in group.iter().zip(verdicts) {
+            let Verdict::Applied(applied) = verdict else {
+                continue;
+            };
             let batch = &commit.batch;
-            for (write, revision) in batch.writes.iter().zip(verdict.revisions()) {
+            for (path, effect, place) in made(batch, applied) {
                 entries.push(Arc::new(Entry {
-                    version: history.version(*revision),
+                    version: history.version(place.revision),
                     operation: commit.operation,
-                    path: write.path.clone(),
-                    previous: write.expected.map(|expected| history.version(expected)),
+                    path: path.clone(),
+                    previous: place.previous.map(|previous| history.version(previous)),
                     modified: batch.at,
                     principal: batch.principal.clone(),
-                    effect: write.effect.clone(),
+                    effect,
                 }));
             }
         }
@@ -348,6 +356,27 @@ fn stopped() -> CommitError {
     CommitError::Unavailable(
         "the fate of an earlier commit is not known; restart to write again".to_owned(),
     )
+}
+
+/// What a batch made of which documents, the receipt included.
+fn made<'a>(
+    batch: &'a Batch,
+    applied: &'a Applied,
+) -> impl Iterator<Item = (&'a DocumentPath, Effect, Place)> {
+    let writes = batch.writes.iter();
+    let writes = writes.map(|write| (&write.path, write.effect.clone()));
+    let receipt = batch.receipt.iter().zip(&applied.receipt);
+    let receipt = receipt.map(|(receipt, body)| {
+        let effect = Effect::Put {
+            content_type: Receipt::CONTENT_TYPE.into(),
+            body: body.clone(),
+            patch: None,
+        };
+        (&receipt.path, effect)
+    });
+    let places = applied.places.iter().copied();
+    let made = writes.chain(receipt).zip(places);
+    made.map(|((path, effect), place)| (path, effect, place))
 }
 
 fn document(batch: &Batch, effect: &Effect, version: Version) -> Option<Arc<Document>> {

@@ -93,13 +93,14 @@ fn put(name: &str, expected: Option<Version>, body: &str) -> Batch {
         principal: None,
         writes: vec![Write {
             path: path(name),
-            expected: expected.map(|version| version.revision),
+            expected: expected.map(|version| version.revision).into(),
             effect: Effect::Put {
                 content_type: "application/json".into(),
                 body: body.to_owned().into(),
                 patch: None,
             },
         }],
+        receipt: None,
     }
 }
 

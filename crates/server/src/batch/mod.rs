@@ -1,0 +1,185 @@
+//! Several writes at once (contract §8).
+//!
+//! Each request of a batch is decided and evaluated as if it had come alone, against what
+//! its predecessors made, and all that they want to write is one commit: it applies as a
+//! whole, with one sync, and its events are told together. If another write came between,
+//! nothing was applied, and the batch begins again.
+
+mod parse;
+mod work;
+
+use bytes::Bytes;
+use http::Response;
+use matchbook_core::decide::{Decision, Progress, Resource, decide};
+use matchbook_core::json::text::quote_into;
+use matchbook_core::limits::BATCH_BYTES;
+use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::tag::Version;
+use matchbook_store::{self as store, CommitError, OperationId, Store};
+
+use crate::answer;
+use crate::app::{App, Call, now};
+use crate::body::Body;
+use crate::content::Content;
+use crate::receipts::{self, Claim, Kept, Whole};
+use crate::write::{Attempt, failed, refused, uncommitted};
+use parse::parse;
+use work::Work;
+
+/// How often a batch is tried again because another write came between.
+const ATTEMPTS: u32 = 64;
+
+/// Fields that say how the whole answer is to be treated, and mean nothing within it.
+const OUTER: [&str; 4] = [
+    "cache-control",
+    "content-disposition",
+    "content-security-policy",
+    "x-content-type-options",
+];
+
+pub(crate) async fn batch<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+) -> Response<Body> {
+    let claim = match receipts::claim(app, call, BATCH_BYTES).await {
+        Ok(claim) => claim,
+        Err(problem) => return answer::refuse(call, &problem),
+    };
+    for _ in 0..ATTEMPTS {
+        match once(app, call, content, claim.as_ref()).await {
+            Ok(Attempt::Done(response)) => return response,
+            Ok(Attempt::Overtaken) => {}
+            Err(problem) => return failed(app, call, problem),
+        }
+    }
+    let problem = Kind::Unavailable.because("too many writes to these documents: try again");
+    failed(app, call, problem)
+}
+
+async fn once<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
+) -> Result<Attempt, Problem> {
+    let resource = Resource::Batch;
+    if let Some(claim) = claim
+        && let Some((answer, first)) = claim.replay(app, call, content, &resource).await
+    {
+        return Ok(Attempt::Done(match first {
+            Some((Whole::Each(items), versions)) => answered(&items, &versions),
+            Some((Whole::One(kept), versions)) => kept.response(&versions),
+            None => answer::simple(call, &answer),
+        }));
+    }
+    let asked = decide(
+        &call.facts,
+        &call.circumstances,
+        &resource,
+        &app.policy,
+        &Progress::Asked,
+    );
+    if let Decision::Answer(answer) = asked {
+        return Ok(Attempt::Done(answer::simple(call, &answer)));
+    }
+    let sent = content.read(call, BATCH_BYTES).await?;
+    let batch = parse(&sent, &call.parts.headers)?;
+    let mut work = Work::new(app, call, now());
+    for (index, item) in batch.items.into_iter().enumerate() {
+        let response = work.take(item).await;
+        if let Some(response) = response {
+            if batch.atomic {
+                let response = with_index(response, index);
+                return Ok(match claim {
+                    Some(claim) => refused(app, call, content, claim, response).await,
+                    None => Attempt::Done(response),
+                });
+            }
+            work.refuse(Kept::of(response));
+        }
+    }
+    let (writes, items) = work.end();
+    commit(app, call, content, claim, writes, items).await
+}
+
+async fn commit<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
+    batch: store::Batch,
+    items: Vec<Kept>,
+) -> Result<Attempt, Problem> {
+    let receipt = match claim {
+        Some(claim) => Some(
+            claim
+                .receipt(call, content, Whole::Each(items.clone()))
+                .await?,
+        ),
+        None => None,
+    };
+    let batch = store::Batch { receipt, ..batch };
+    let operation = OperationId(call.id.as_u128());
+    match app.store.commit(operation, batch).await {
+        Ok(versions) => Ok(Attempt::Done(answered(&items, &versions))),
+        Err(CommitError::Rejected(_)) => Ok(Attempt::Overtaken),
+        Err(error) => Err(uncommitted(call.id, &error)),
+    }
+}
+
+/// The problem of the request that failed, with its place.
+fn with_index(response: Response<Body>, index: usize) -> Response<Body> {
+    let (parts, body) = response.into_parts();
+    let body = body.whole().unwrap_or_default();
+    let text = std::str::from_utf8(&body).unwrap_or_default();
+    let open = text.trim_end().strip_suffix('}').unwrap_or(text);
+    let text = format!("{open},\"failed\":{index}}}");
+    Response::from_parts(parts, Body::from(Bytes::from(text)))
+}
+
+/// An answer for each request.
+fn answered(items: &[Kept], versions: &[Version]) -> Response<Body> {
+    let mut text = String::from("{\"responses\":[");
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        answer_into(&mut text, item, versions);
+    }
+    text.push_str("]}\n");
+    answer::page("application/json", Bytes::from(text))
+}
+
+fn answer_into(text: &mut String, item: &Kept, versions: &[Version]) {
+    text.push_str("{\"status\":");
+    text.push_str(&item.status().to_string());
+    text.push_str(",\"headers\":{");
+    let tag = item.tag(versions);
+    let tag = tag.as_ref().map(|(name, value)| (*name, value.as_str()));
+    let fields = item.fields().iter();
+    let fields = fields.map(|(name, value)| (name.as_str(), value.as_str()));
+    let shown = fields.filter(|(name, _)| !OUTER.contains(name));
+    let mut is_json = false;
+    for (index, (name, value)) in tag.into_iter().chain(shown).enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        quote_into(text, name);
+        text.push(':');
+        quote_into(text, value);
+        is_json |= name == "content-type" && value.contains("json");
+    }
+    text.push('}');
+    if let Ok(body) = std::str::from_utf8(item.body())
+        && !body.is_empty()
+    {
+        text.push_str(",\"body\":");
+        if is_json {
+            text.push_str(body.trim_end());
+        } else {
+            quote_into(text, body);
+        }
+    }
+    text.push('}');
+}

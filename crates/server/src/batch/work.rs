@@ -1,0 +1,298 @@
+//! What the requests of a batch come to, one after the other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Response;
+use matchbook_core::clock::Timestamp;
+use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
+use matchbook_core::name::{CollectionPath, DocumentPath, Target};
+use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::request::{Head, Method, Request};
+use matchbook_core::tag::{Revision, Version};
+use matchbook_store::{Batch, Derived, Document, Effect, Expected, Store, Write};
+use uuid::Uuid;
+
+use super::parse::Item;
+use crate::answer::{self, Made};
+use crate::app::{App, Call};
+use crate::body::Body;
+use crate::content::Content;
+use crate::document::unreadable;
+use crate::list::has_members;
+use crate::pages;
+use crate::rebase;
+use crate::receipts::{Kept, Named};
+use crate::representation::Representation;
+use crate::write::{plan, succeeded};
+
+pub(super) struct Work<'a, S> {
+    app: &'a App<S>,
+    outer: &'a Call<'a>,
+    at: Timestamp,
+    writes: Vec<Write>,
+    answers: Vec<Kept>,
+    /// What the batch makes of the documents that it touches: the last write of each, and
+    /// the document after it.
+    made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
+}
+
+/// A document as a request of a batch finds it.
+struct Standing {
+    document: Option<Arc<Document>>,
+    /// The write of this batch that made it so.
+    by: Option<usize>,
+}
+
+impl Standing {
+    const fn named(&self, version: Version) -> Named {
+        match self.by {
+            Some(index) => Named::Made(index),
+            None => Named::Known(version),
+        }
+    }
+}
+
+impl<'a, S: Store> Work<'a, S> {
+    pub(super) fn new(app: &'a App<S>, outer: &'a Call<'a>, at: Timestamp) -> Self {
+        Self {
+            app,
+            outer,
+            at,
+            writes: Vec::new(),
+            answers: Vec::new(),
+            made: HashMap::new(),
+        }
+    }
+
+    /// What is to be written, and the answers.
+    pub(super) fn end(self) -> (Batch, Vec<Kept>) {
+        let batch = Batch {
+            at: self.at,
+            principal: self.outer.caller.name(),
+            writes: self.writes,
+            receipt: None,
+        };
+        (batch, self.answers)
+    }
+
+    /// Notes a refusal.
+    pub(super) fn refuse(&mut self, answer: Kept) {
+        self.answers.push(answer);
+    }
+
+    /// Decides and evaluates a request; the answer, if it is refused.
+    pub(super) async fn take(&mut self, item: Item) -> Option<Response<Body>> {
+        let Item { parts, content } = item;
+        let (facts, target) = Request::read(Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+            framing_fault: None,
+            secure: self.outer.facts.secure,
+        });
+        let call = Call {
+            facts,
+            target: target.clone(),
+            circumstances: self.outer.circumstances,
+            caller: self.outer.caller.clone(),
+            parts: &parts,
+            id: self.outer.id,
+        };
+        if call.facts.fault.is_some() || call.facts.moved.is_some() {
+            return Some(pages::refusal(self.app, &call));
+        }
+        let content = &mut Content::Read(content);
+        let result = match (&target, call.facts.method) {
+            (Target::Collection(collection), Method::Post) => {
+                self.create(&call, collection, content).await
+            }
+            (Target::Document(path), _) => self.write(&call, path, content).await,
+            (Target::Collection(_), _) => {
+                let resource = Resource::Collection {
+                    opaque: "",
+                    has_members: false,
+                };
+                return Some(self.refused(&call, &resource));
+            }
+            (Target::Root, _) => return Some(self.refused(&call, &Resource::Page)),
+            _ => return Some(self.refused(&call, &Resource::NoPage)),
+        };
+        match result {
+            Ok(refused) => refused,
+            Err(problem) => Some(crate::write::failed(self.app, &call, problem)),
+        }
+    }
+
+    fn decide(&self, call: &Call<'_>, resource: &Resource<'_>) -> Decision {
+        let progress = Progress::Asked;
+        decide(
+            &call.facts,
+            &call.circumstances,
+            resource,
+            &self.app.policy,
+            &progress,
+        )
+    }
+
+    /// The answer to what no write is.
+    fn refused(&self, call: &Call<'_>, resource: &Resource<'_>) -> Response<Body> {
+        match self.decide(call, resource) {
+            Decision::Answer(answer) => answer::simple(call, &answer),
+            Decision::Proceed => answer::refuse(call, &Kind::Internal.because("undecided")),
+        }
+    }
+
+    async fn standing(&self, call: &Call<'_>, path: &DocumentPath) -> Result<Standing, Problem> {
+        if let Some((index, document)) = self.made.get(path) {
+            return Ok(Standing {
+                document: document.clone(),
+                by: Some(*index),
+            });
+        }
+        let loaded = self.app.store.load(path, Revision::ZERO).await;
+        let document = loaded.map_err(|error| unreadable(call, &error))?;
+        Ok(Standing { document, by: None })
+    }
+
+    async fn write(
+        &mut self,
+        call: &Call<'_>,
+        path: &DocumentPath,
+        content: &mut Content,
+    ) -> Result<Option<Response<Body>>, Problem> {
+        let standing = self.standing(call, path).await?;
+        let representation = standing.document.as_deref().map(Representation::of);
+        let present = representation.as_ref().map(Representation::present);
+        match self.decide(call, &Resource::Document(present)) {
+            // What this batch itself has made has no tag that could be told.
+            Decision::Answer(Answer::Stale(_)) if standing.by.is_some() => {
+                let detail = "a request before this one in the batch has changed the document";
+                return Ok(Some(answer::refuse(call, &Kind::Stale.because(detail))));
+            }
+            Decision::Answer(Answer::Stale(problem)) => {
+                let current = standing.document.clone();
+                let stale = rebase::stale(self.app, call, path, current, content, &problem);
+                return Ok(Some(stale.await));
+            }
+            Decision::Answer(answer) => return Ok(Some(answer::simple(call, &answer))),
+            Decision::Proceed => {}
+        }
+        let bytes = content
+            .read(call, self.app.policy.max_document_bytes)
+            .await?;
+        let effect = plan(self.app, call, path, standing.document.as_ref(), &bytes).await?;
+        match (effect, &standing.document) {
+            (Some(effect), _) => self.plan(call, path, &standing, effect),
+            (None, Some(document)) => {
+                let kept = self.kept(
+                    call,
+                    path,
+                    Some(document),
+                    standing.named(document.version),
+                    &Progress::Unchanged,
+                );
+                self.answers.push(kept);
+            }
+            (None, None) => return Err(Kind::Internal.because("nothing changes nothing")),
+        }
+        Ok(None)
+    }
+
+    async fn create(
+        &mut self,
+        call: &Call<'_>,
+        collection: &CollectionPath,
+        content: &mut Content,
+    ) -> Result<Option<Response<Body>>, Problem> {
+        let made = self.made.iter();
+        let mut made = made.filter(|(_, (_, document))| document.is_some());
+        let has_members = made.any(|(path, _)| path.collection() == collection.as_str())
+            || has_members(self.app, call, collection).await?;
+        let resource = Resource::Collection {
+            opaque: "",
+            has_members,
+        };
+        if let Decision::Answer(answer) = self.decide(call, &resource) {
+            return Ok(Some(answer::simple(call, &answer)));
+        }
+        let path = collection
+            .member(&Uuid::now_v7().to_string())
+            .map_err(|fault| Kind::TargetTooLong.because(fault.detail()))?;
+        let bytes = content
+            .read(call, self.app.policy.max_document_bytes)
+            .await?;
+        let effect = plan(self.app, call, &path, None, &bytes).await?;
+        let effect =
+            effect.ok_or_else(|| Kind::Internal.because("a new document changes nothing"))?;
+        let standing = Standing {
+            document: None,
+            by: None,
+        };
+        self.plan(call, &path, &standing, effect);
+        Ok(None)
+    }
+
+    /// Adds a write, and the answer to it.
+    fn plan(&mut self, call: &Call<'_>, path: &DocumentPath, standing: &Standing, effect: Effect) {
+        let index = self.writes.len();
+        let document = match &effect {
+            Effect::Delete => None,
+            Effect::Put {
+                content_type, body, ..
+            } => Some(Arc::new(Document {
+                version: self.unknown(),
+                modified: self.at,
+                content_type: Arc::clone(content_type),
+                body: body.clone(),
+                derived: Derived::default(),
+            })),
+        };
+        let progress = Progress::Committed {
+            created: standing.document.is_none(),
+        };
+        let kept = self.kept(call, path, document.as_ref(), Named::Made(index), &progress);
+        self.answers.push(kept);
+        let revision = standing
+            .document
+            .as_ref()
+            .map(|document| document.version.revision);
+        self.writes.push(Write {
+            path: path.clone(),
+            expected: standing.by.map_or_else(|| revision.into(), Expected::After),
+            effect,
+        });
+        self.made.insert(path.clone(), (index, document));
+    }
+
+    fn kept(
+        &self,
+        call: &Call<'_>,
+        path: &DocumentPath,
+        document: Option<&Arc<Document>>,
+        named: Named,
+        progress: &Progress,
+    ) -> Kept {
+        let made = document.map(|document| Made {
+            path,
+            version: document.version,
+            modified: document.modified,
+            content_type: &document.content_type,
+            body: &document.body,
+        });
+        let response = succeeded(self.app, call, made.as_ref(), progress);
+        match document {
+            Some(_) => Kept::with(response, named),
+            None => Kept::of(response),
+        }
+    }
+
+    /// Stands for a version that is not known yet: no document ever gets that far.
+    fn unknown(&self) -> Version {
+        Version {
+            revision: Revision::MAX,
+            ..self.app.store.status().applied
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Requests that may be repeated (contract §5.2): the answer to a request with an
+//! `Idempotency-Key` is committed together with its effect, as a receipt, and a repeat gets
+//! that answer. Whoever finds no receipt knows that nothing was done.
+
+mod kept;
+mod sweep;
+mod turns;
+
+use http::Response;
+use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Repeat, Resource, decide};
+use matchbook_core::name::DocumentPath;
+use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::tag::{Revision, Version};
+use matchbook_store::{Batch, CommitError, OperationId, Receipt, Store};
+use ring::digest;
+
+use crate::answer;
+use crate::app::{App, Call, now};
+use crate::body::Body;
+use crate::content::Content;
+use crate::document::unreadable;
+use kept::Record;
+pub(crate) use kept::{Kept, Named, Whole};
+pub use sweep::{sweep, sweep_before};
+pub(crate) use turns::Turns;
+
+/// What has to be the same in a repeat, beside method, target and content.
+const FIELDS: [&str; 5] = [
+    "content-type",
+    "if-match",
+    "if-none-match",
+    "if-unmodified-since",
+    "prefer",
+];
+
+/// A request with a key, whose turn it is.
+pub(crate) struct Claim<'a> {
+    name: DocumentPath,
+    /// The largest content that is looked at.
+    max_bytes: usize,
+    _turn: turns::Turn<'a>,
+}
+
+/// Waits for the turn of a request; `None` if it has no key.
+pub(crate) async fn claim<'a, S: Store>(
+    app: &'a App<S>,
+    call: &Call<'_>,
+    max_bytes: usize,
+) -> Result<Option<Claim<'a>>, Problem> {
+    let Some(key) = call.facts.idempotency_key else {
+        return Ok(None);
+    };
+    let internal = |_| Kind::Internal.because("a receipt cannot be named");
+    let name = DocumentPath::receipt(&hash([call.caller.space().as_bytes(), key.as_bytes()]));
+    let name = name.map_err(internal)?;
+    Ok(Some(Claim {
+        _turn: app.turns.take(&name).await,
+        name,
+        max_bytes,
+    }))
+}
+
+impl Claim<'_> {
+    /// The answer to a repeat: the first one, if the caller may still have it and the
+    /// request is the same.
+    pub(crate) async fn replay<S: Store>(
+        &self,
+        app: &App<S>,
+        call: &Call<'_>,
+        content: &mut Content,
+        resource: &Resource<'_>,
+    ) -> Option<(Answer, Option<(Whole, Vec<Version>)>)> {
+        let receipt = match app.store.load(&self.name, Revision::ZERO).await {
+            Ok(receipt) => receipt?,
+            Err(error) => return Some((Answer::Refuse(unreadable(call, &error)), None)),
+        };
+        let Some((record, versions)) = Record::read(&receipt.body) else {
+            let problem = Kind::Internal.because("a receipt cannot be read");
+            return Some((Answer::Refuse(problem), None));
+        };
+        let decided = |repeat| {
+            let circumstances = Circumstances {
+                repeat,
+                ..call.circumstances
+            };
+            let progress = Progress::Asked;
+            decide(
+                &call.facts,
+                &circumstances,
+                resource,
+                &app.policy,
+                &progress,
+            )
+        };
+        // The content of whom nobody would answer is not read.
+        match decided(Repeat::Same) {
+            Decision::Answer(Answer::Replay) => {}
+            Decision::Answer(answer) => return Some((answer, None)),
+            Decision::Proceed => return None,
+        }
+        let repeat = match self.fingerprint(call, content).await {
+            Ok(fingerprint) if fingerprint == record.fingerprint => Repeat::Same,
+            Ok(_) => Repeat::Different,
+            Err(problem) => return Some((Answer::Refuse(problem), None)),
+        };
+        match decided(repeat) {
+            Decision::Answer(Answer::Replay) => {
+                Some((Answer::Replay, Some((record.answer, versions))))
+            }
+            Decision::Answer(answer) => Some((answer, None)),
+            Decision::Proceed => None,
+        }
+    }
+
+    /// The same, where one answer was given.
+    pub(crate) async fn replay_one<S: Store>(
+        &self,
+        app: &App<S>,
+        call: &Call<'_>,
+        content: &mut Content,
+        resource: &Resource<'_>,
+    ) -> Option<Response<Body>> {
+        Some(match self.replay(app, call, content, resource).await? {
+            (_, Some((Whole::One(kept), versions))) => kept.response(&versions),
+            (answer, _) => answer::simple(call, &answer),
+        })
+    }
+
+    /// The receipt of this request, answered so.
+    pub(crate) async fn receipt(
+        &self,
+        call: &Call<'_>,
+        content: &mut Content,
+        answer: Whole,
+    ) -> Result<Receipt, Problem> {
+        let fingerprint = self.fingerprint(call, content).await?;
+        let record = Record {
+            fingerprint,
+            answer,
+        };
+        Ok(Receipt {
+            path: self.name.clone(),
+            content: record.content(),
+        })
+    }
+
+    /// Keeps an answer that changes nothing, if it is one that is kept. `None` if another
+    /// request with this key was faster.
+    pub(crate) async fn keep<S: Store>(
+        &self,
+        app: &App<S>,
+        call: &Call<'_>,
+        content: &mut Content,
+        answer: Whole,
+    ) -> Option<Result<(), Problem>> {
+        let receipt = match self.receipt(call, content, answer).await {
+            Ok(receipt) => receipt,
+            Err(problem) => return Some(Err(problem)),
+        };
+        let batch = Batch {
+            at: now(),
+            principal: call.caller.name(),
+            writes: Vec::new(),
+            receipt: Some(receipt),
+        };
+        let operation = OperationId(call.id.as_u128());
+        match app.store.commit(operation, batch).await {
+            Ok(_) => Some(Ok(())),
+            Err(CommitError::Rejected(_)) => None,
+            Err(error) => Some(Err(crate::write::uncommitted(call.id, &error))),
+        }
+    }
+
+    /// What makes a repeat the same request.
+    async fn fingerprint(&self, call: &Call<'_>, content: &mut Content) -> Result<String, Problem> {
+        let content = content.read(call, self.max_bytes).await?;
+        let target = call.parts.uri.path_and_query();
+        let mut parts = vec![
+            call.parts.method.as_str().as_bytes(),
+            target.map_or("", |target| target.as_str()).as_bytes(),
+        ];
+        for name in FIELDS {
+            let lines = call.parts.headers.get_all(name).iter();
+            parts.extend(lines.map(http::HeaderValue::as_bytes));
+            parts.push(name.as_bytes());
+        }
+        parts.push(&content);
+        Ok(hash(parts))
+    }
+}
+
+/// SHA-256 of the parts, so that where one ends and the next begins counts.
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let digest = context.finish();
+    let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+    hex.collect()
+}
+
+/// Whether an answer with this status is kept (contract §5.2): those that a repeat would
+/// get in another way once the state has changed.
+pub(crate) fn is_kept(status: http::StatusCode) -> bool {
+    status.is_success() || matches!(status.as_u16(), 409 | 412 | 422)
+}
