@@ -50,6 +50,11 @@ pub(super) fn public_key(info: &[u8]) -> Option<PublicKey<'_>> {
     }
 }
 
+/// Whether all of this is one sequence, as keys and certificates are.
+pub(super) fn is_whole(input: &[u8]) -> bool {
+    take(input, SEQUENCE).is_some_and(|(_, rest)| rest.is_empty())
+}
+
 /// The modulus of an `RSAPublicKey`.
 pub(super) fn rsa_modulus(key: &[u8]) -> Option<&[u8]> {
     let (key, _) = take(key, SEQUENCE)?;

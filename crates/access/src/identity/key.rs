@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{PrivateKeyDer, SubjectPublicKeyInfoDer};
 
 use super::Algorithm;
-use super::der::{PublicKey, public_key, rsa_modulus};
+use super::der::{PublicKey, is_whole, public_key, rsa_modulus};
 
 /// Shortest secret of HS256: as long as the hash (RFC 7518 §3.2). A shorter one can be
 /// guessed by whoever holds a token.
@@ -91,20 +93,38 @@ impl Key {
     }
 
     /// A secret of HS256.
-    pub(super) fn from_secret(secret: &[u8]) -> Result<Self, KeyFault> {
+    pub(super) fn from_secret(file: &[u8]) -> Result<Self, KeyFault> {
+        let secret = secret_in(file)?;
         Self::new(None, DecodingKey::from_secret(secret))
     }
 }
 
 /// A secret as a file holds it: without the line end that editors and shells add.
-pub(super) fn secret_in(file: &[u8]) -> &[u8] {
+pub(super) fn secret_in(file: &[u8]) -> Result<&[u8], KeyFault> {
+    if is_known_form(file) {
+        return Err(KeyFault::new(
+            "this is no secret, but a key in another form than PEM: \
+             'openssl pkey -pubin -inform DER -in FILE' converts public keys",
+        ));
+    }
     let line = file.strip_suffix(b"\n").unwrap_or(file);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    Ok(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// Whether a file is meant to be PEM.
+/// Whether a file is meant to be PEM; text may stand before the key (RFC 7468 §5.2).
 pub(super) fn is_pem(file: &[u8]) -> bool {
-    file.trim_ascii_start().starts_with(b"-----BEGIN ")
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    file.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// Whether a file is a key or certificate in another form than PEM: in DER, that in
+/// base64, or of SSH. Taken for a secret, it would be one that everybody may know.
+fn is_known_form(file: &[u8]) -> bool {
+    let text = file.trim_ascii();
+    let of_ssh: [&[u8]; 3] = [b"ssh-", b"ecdsa-", b"sk-"];
+    let packed: Vec<u8> = text.iter().copied().filter(|byte| *byte > b' ').collect();
+    let decoded = BASE64.decode(packed).unwrap_or_default();
+    of_ssh.iter().any(|begin| text.starts_with(begin)) || is_whole(file) || is_whole(&decoded)
 }
 
 fn check_size(key: &DecodingKey) -> Result<(), KeyFault> {

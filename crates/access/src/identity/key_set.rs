@@ -1,6 +1,6 @@
 //! All keys that tokens are checked with.
 
-use super::key::{Key, KeyFault, is_pem, secret_in};
+use super::key::{Key, KeyFault, is_pem};
 use super::{Algorithm, TokenFault, jwks};
 
 /// Keys of its algorithm that a token without `kid` is tried with. Each try costs a
@@ -41,7 +41,7 @@ impl KeySet {
             }
             return Ok(set);
         }
-        Key::from_secret(secret_in(file)).map(Self::of)
+        Key::from_secret(file).map(Self::of)
     }
 
     /// The keys of a JWK set that can be used: perhaps none.

@@ -22,7 +22,7 @@ impl SigningKey {
     /// It is none that can sign.
     pub fn from_file(file: &[u8]) -> Result<Self, KeyFault> {
         if !is_pem(file) {
-            let secret = secret_in(file);
+            let secret = secret_in(file)?;
             check_secret(secret)?;
             return Ok(Self {
                 algorithm: Algorithm::Hs256,

@@ -1,6 +1,9 @@
 //! Each refusal, with a token that is good but for one thing.
 
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+use base64::prelude::BASE64_STANDARD as BASE64;
+use rcgen::{
+    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData as _,
+};
 use serde_json::json;
 
 use super::*;
@@ -394,6 +397,26 @@ fn section_11_files_without_a_good_key_say_why() {
     assert!(KeySet::from_jwks(b"{\"keys\":7}", Origin::Url).is_err());
     assert!(SigningKey::from_file(RSA_PUBLIC.as_bytes()).is_err());
     assert!(SigningKey::from_file(b"short").is_err());
+}
+
+#[test]
+fn section_11_what_everybody_may_know_is_no_secret() {
+    let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let der = pair.subject_public_key_info();
+    let packed = BASE64.encode(&der);
+    let folded = format!("{}\n{}\n", &packed[..20], &packed[20..]);
+    let ssh = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEv0 alice@notes\n";
+    for file in [&der, packed.as_bytes(), folded.as_bytes(), &ssh[..]] {
+        assert!(KeySet::from_file(file).is_err(), "{file:?}");
+        assert!(SigningKey::from_file(file).is_err(), "{file:?}");
+    }
+    // Text before a key in PEM is no part of it.
+    let keys = KeySet::from_file(format!("Bag\n{RSA_PUBLIC}").as_bytes()).unwrap();
+    let token = forge(&json!({"alg": "HS256"}), &claims(), RSA_PUBLIC.as_bytes());
+    let fault = verifier().verify(&token, &keys, NOW);
+    assert_eq!(fault, Err(TokenFault::UnknownKey));
+    let random = BASE64.encode([0x30; 48]);
+    assert!(KeySet::from_file(random.as_bytes()).is_ok());
 }
 
 #[test]
