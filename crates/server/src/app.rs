@@ -13,12 +13,13 @@ use matchbook_core::decide::{Availability, Circumstances, Policy};
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
-use matchbook_store::Store;
+use matchbook_store::{ReadError, Store};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::answer::REQUEST_ID;
 use crate::body::Body;
+use crate::collections::{Collections, Rules};
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
@@ -36,6 +37,7 @@ pub struct App<S> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) turns: Turns,
+    pub(crate) collections: Collections,
     cors: Cors,
     log_requests: bool,
     draining: AtomicBool,
@@ -48,10 +50,19 @@ pub(crate) struct Call<'a> {
     pub(crate) circumstances: Circumstances,
     /// What the facts were read from.
     pub(crate) parts: &'a Parts,
+    /// What holds for the collection, where something is written to one that has settings.
+    pub(crate) rules: Option<Arc<Rules>>,
     pub(crate) id: Uuid,
 }
 
 impl Call<'_> {
+    /// The policy that decides.
+    pub(crate) fn policy<'p, S>(&'p self, app: &'p App<S>) -> &'p Policy {
+        self.rules
+            .as_ref()
+            .map_or(&app.policy, |rules| &rules.policy)
+    }
+
     /// Who asks: each has idempotency keys of its own.
     pub(crate) const fn principal(&self) -> &'static str {
         ""
@@ -82,8 +93,27 @@ impl<S: Store> App<S> {
             metrics,
             hub: Arc::new(Hub::new()),
             turns: Turns::default(),
+            collections: Collections::default(),
             log_requests,
             draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Reads what collections are set to; to be called before the first request.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(&self) -> Result<(), ReadError> {
+        self.collections.load(&self.store, &self.policy).await
+    }
+
+    /// What holds for what is written to.
+    pub(crate) fn rules(&self, method: Method, target: &Target) -> Option<Arc<Rules>> {
+        match target {
+            _ if !method.is_unsafe() => None,
+            Target::Document(path) => self.collections.rules(path.collection()),
+            Target::Collection(path) => self.collections.rules(path.as_str()),
+            Target::Root | Target::Reserved(_) | Target::Moved(_) => None,
         }
     }
 
@@ -162,6 +192,7 @@ impl<S: Store> App<S> {
             Availability::Open
         };
         Call {
+            rules: self.rules(facts.method, &target),
             facts,
             target,
             parts,

@@ -14,6 +14,7 @@ mod harness;
 
 mod batch;
 mod codings;
+mod collections;
 mod concurrency;
 mod conditional_reads;
 mod conditional_writes;

@@ -63,8 +63,8 @@ pub fn decide(
                 )),
             }),
         Progress::Failed(problem) => Some(Answer::Refuse(problem.clone())),
-        Progress::Unchanged => Some(written(request, false)),
-        Progress::Committed { created } => Some(written(request, *created)),
+        Progress::Unchanged => Some(written(request, false, false)),
+        Progress::Committed { created, rewritten } => Some(written(request, *created, *rewritten)),
     };
     answer.map_or(Decision::Proceed, Decision::Answer)
 }
@@ -459,12 +459,13 @@ fn about_feed(request: &Request<'_>) -> Answer {
 }
 
 /// Lines 21 to 23.
-fn written(request: &Request<'_>, created: bool) -> Answer {
-    let verbatim =
-        request.method != Method::Put || request.content_encoding != Some(ContentEncoding::Gzip);
+fn written(request: &Request<'_>, created: bool, rewritten: bool) -> Answer {
+    let coded = request.content_encoding == Some(ContentEncoding::Gzip);
+    let verbatim = request.method != Method::Put || !(coded || rewritten);
+    let representation = rewritten || request.wants_representation();
     Answer::Written(Written {
         created,
-        representation: request.wants_representation() && request.method != Method::Delete,
+        representation: representation && request.method != Method::Delete,
         validators: verbatim && request.method != Method::Delete,
     })
 }
