@@ -265,7 +265,7 @@ impl<S: Store> Reader<S> {
     }
 
     fn compress(sent: Sum, text: &str) -> (Blocks, Sum) {
-        let piece = gzip::piece(text.as_bytes(), b"");
+        let piece = gzip::alone(text.as_bytes());
         let piece = [gzip::head(sent), &piece].concat();
         (Blocks::new(piece), sent.and(text.as_bytes()))
     }

@@ -26,6 +26,10 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// `synced`).
 const BOOKMARK: Duration = Duration::from_secs(60);
 
+/// How much of the last frames the next one refers to, at least: the last event of each of
+/// some documents. To look through so much takes as long as to compress an event.
+const BEFORE_BYTES: usize = 8 * 1_024;
+
 /// A live query and those who follow it.
 pub(super) struct Channel {
     pub(super) id: u64,
@@ -89,15 +93,19 @@ impl Channel {
 
     /// What is pushed next, for those who read gzip.
     pub(super) fn compress(&self, text: &str) -> Compressed {
-        // A large one has enough to refer to in itself, and then it is for all.
-        let before = if text.len() < REACH_BYTES {
-            self.ring().last_content()
+        let text = text.as_bytes();
+        let (piece, reach_bytes) = if text.len() < REACH_BYTES {
+            let place = (self.id, self.ring().sum());
+            let before_bytes = (2 * text.len()).clamp(BEFORE_BYTES, REACH_BYTES);
+            let before = || self.ring().last_content(before_bytes);
+            gzip::next(place, text, before)
         } else {
-            Vec::new()
+            // It has enough to refer to in itself, and so it is for all.
+            (gzip::alone(text), 0)
         };
         Compressed {
-            blocks: Blocks::new(gzip::piece(text.as_bytes(), &before)),
-            reach_bytes: before.len() as u64,
+            blocks: Blocks::new(piece),
+            reach_bytes: reach_bytes as u64,
         }
     }
 

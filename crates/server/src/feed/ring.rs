@@ -118,10 +118,15 @@ impl Ring {
         }
     }
 
-    /// What the next frame may refer to: the end of those that there are.
-    pub(super) fn last_content(&self) -> Vec<u8> {
+    /// The sum of all frames from the channel's beginning.
+    pub(super) fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// The end of what the frames hold that there are.
+    pub(super) fn last_content(&self, most_bytes: usize) -> Vec<u8> {
         let mut parts = Vec::new();
-        let mut left = REACH_BYTES;
+        let mut left = most_bytes;
         for frame in self.frames.iter().rev() {
             let content = frame.blocks.content();
             let from = content.len().saturating_sub(left);
@@ -200,7 +205,7 @@ impl Form {
                     // A large one was compressed without what is before it, if somebody
                     // read gzip when it came. There is no time for that here.
                     Blocks::new(if text.len() < REACH_BYTES {
-                        gzip::piece(text, b"")
+                        gzip::alone(text)
                     } else {
                         gzip::stored(text)
                     })
@@ -221,7 +226,7 @@ mod tests {
         for text in texts {
             let compressed = Compressed {
                 blocks: Blocks::new("compressed"),
-                reach_bytes: ring.last_content().len() as u64,
+                reach_bytes: ring.last_content(REACH_BYTES).len() as u64,
             };
             let content = Encoded {
                 blocks: Blocks::new(text),
@@ -255,9 +260,9 @@ mod tests {
 
     #[test]
     fn what_can_be_referred_to_is_the_end() {
-        assert_eq!(ring(&["one", "two"]).last_content(), b"onetwo");
-        let long = "x".repeat(REACH_BYTES - 1);
-        let content = ring(&["one", &long]).last_content();
-        assert_eq!(content, ["e", &long].concat().into_bytes());
+        let ring = ring(&["one", "two"]);
+        assert_eq!(ring.last_content(100), b"onetwo");
+        assert_eq!(ring.last_content(4), b"etwo");
+        assert_eq!(ring.last_content(2), b"wo");
     }
 }
