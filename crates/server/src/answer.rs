@@ -23,7 +23,7 @@ use crate::representation::{Representation, value};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+pub(crate) const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");

@@ -22,7 +22,7 @@ fn section_12_settings_are_documents() {
     let server = Server::start();
     let settings = json!({"preconditions": "optional"});
     let tag = create(&server, "notes", &settings);
-    server.holds("/_/collections/notes", &settings.to_string(), &tag);
+    server.holds("/_/collections/notes", settings.to_string(), &tag);
     let target = "/_/collections/notes";
     server.put(target, "{}").send().status(428);
     server

@@ -45,16 +45,14 @@ impl Pattern {
 
     /// Whether it means this collection, given as a canonical path.
     pub(crate) fn matches(&self, collection: &str) -> bool {
-        let segments = collection.split('/').skip(1);
+        let mut segments = collection.split('/').skip(1);
         let mut parts = self.0.iter();
-        let all = segments
-            .map(|segment| match parts.next() {
-                Some(Part::Is(text)) => text == segment,
-                Some(Part::Any) => true,
-                None => false,
-            })
-            .all(|matches| matches);
-        all && parts.next().is_none()
+        let all = parts.all(|part| match (part, segments.next()) {
+            (Part::Is(text), Some(segment)) => text == segment,
+            (Part::Any, Some(_)) => true,
+            (_, None) => false,
+        });
+        all && segments.next().is_none()
     }
 
     /// Of two that mean the same collection, the one that says more counts: the one whose
