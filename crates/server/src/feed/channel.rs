@@ -3,6 +3,7 @@
 //! read it. A reader is a place in the ring; who falls out of it is sent away, and goes
 //! on from the log.
 
+use std::cmp::Ordering;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -112,7 +113,7 @@ impl Channel {
     /// Adds the changes of a batch.
     pub(super) fn push(&self, content: Encoded, position: Version) {
         let mut ring = self.ring();
-        ring.push(content, Some(position));
+        ring.push(content, position);
         ring.bookmark = (position, Instant::now());
     }
 
@@ -137,7 +138,7 @@ impl Channel {
             blocks: Blocks::new(&text),
             compressed: self.is_compressed().then(|| self.compress(&text)),
         };
-        self.ring().push(content, None);
+        self.ring().push_sign(content, position);
         true
     }
 
@@ -235,10 +236,12 @@ impl Subscription {
             };
             let number = self.next;
             self.next += 1;
-            match frame.position {
-                Some(position) if position.revision <= self.seen.revision => {}
-                position => {
-                    self.seen = position.unwrap_or(self.seen);
+            let is_changes = frame.is_changes;
+            match frame.position.revision.cmp(&self.seen.revision) {
+                Ordering::Less => {}
+                Ordering::Equal if is_changes => {}
+                Ordering::Equal | Ordering::Greater => {
+                    self.seen = frame.position;
                     let blocks = match &mut self.run {
                         None => frame.blocks.clone(),
                         Some(run) => {
@@ -248,10 +251,7 @@ impl Subscription {
                             form.into_blocks()
                         }
                     };
-                    return Poll::Ready(Taken::Frame {
-                        blocks,
-                        is_changes: position.is_some(),
-                    });
+                    return Poll::Ready(Taken::Frame { blocks, is_changes });
                 }
             }
         }
@@ -414,6 +414,19 @@ mod tests {
         assert!(channel.tick(version(9), after(50)), "others moved it on");
         let synced = "event: synced\nid: aaaaaaaa-9\ndata: {\"cursor\":\"aaaaaaaa-9\"}\n\n";
         assert_eq!(take(&mut reader, &woken).unwrap(), synced);
+    }
+
+    #[test]
+    fn section_7_4_a_reader_is_not_told_of_positions_behind_its_own() {
+        let mut reader = reader(7);
+        let channel = Arc::clone(&reader.channel);
+        let woken = Arc::new(Woken::default());
+        let begin = Instant::now();
+        assert!(channel.tick(version(7), begin + Duration::from_secs(20)));
+        assert!(reader.attach(version(8)));
+        assert_eq!(take(&mut reader, &woken), None);
+        assert!(reader.attach(version(7)));
+        assert!(take(&mut reader, &woken).is_some());
     }
 
     #[test]

@@ -52,8 +52,11 @@ pub(super) struct Compressed {
 }
 
 pub(super) struct Frame {
-    /// The position with it, for changes; a reader that is there already skips it.
-    pub(super) position: Option<Version>,
+    /// The position with it. A reader that is there already skips changes, and one that is
+    /// further skips what tells that the line is alive, too.
+    pub(super) position: Version,
+    /// Whether it tells of changes.
+    pub(super) is_changes: bool,
     pub(super) blocks: Blocks,
     compressed: Option<Compressed>,
     /// For readers of gzip who came too late for the other form.
@@ -79,12 +82,23 @@ impl Ring {
         }
     }
 
-    pub(super) fn push(&mut self, content: Encoded, position: Option<Version>) {
+    /// Adds the changes up to a position.
+    pub(super) fn push(&mut self, content: Encoded, position: Version) {
+        self.add(content, position, true);
+    }
+
+    /// Adds what tells that the line is alive, and how far the log has come.
+    pub(super) fn push_sign(&mut self, content: Encoded, position: Version) {
+        self.add(content, position, false);
+    }
+
+    fn add(&mut self, content: Encoded, position: Version, is_changes: bool) {
         let made = Instant::now();
         let begin = self.sum;
         self.sum = begin.and(content.blocks.content());
         let frame = Frame {
             position,
+            is_changes,
             blocks: content.blocks,
             compressed: content.compressed,
             alone: None,
@@ -112,9 +126,9 @@ impl Ring {
         if let Some(frame) = self.frames.pop_front() {
             self.bytes -= frame.len();
             self.first += 1;
-            self.begin = frame
-                .position
-                .map_or(self.begin, |position| position.revision);
+            if frame.is_changes {
+                self.begin = frame.position.revision;
+            }
         }
     }
 
@@ -222,7 +236,8 @@ mod tests {
 
     /// Frames that need all that is before them.
     fn ring(texts: &[&str]) -> Ring {
-        let mut ring = Ring::new("aaaaaaaa-1".parse().unwrap(), Instant::now());
+        let position = "aaaaaaaa-1".parse().unwrap();
+        let mut ring = Ring::new(position, Instant::now());
         for text in texts {
             let compressed = Compressed {
                 blocks: Blocks::new("compressed"),
@@ -232,7 +247,7 @@ mod tests {
                 blocks: Blocks::new(text),
                 compressed: Some(compressed),
             };
-            ring.push(content, None);
+            ring.push_sign(content, position);
         }
         ring
     }
