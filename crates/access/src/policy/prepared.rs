@@ -1,0 +1,228 @@
+//! Policies, sorted by action and by what they need.
+//!
+//! A *fixed* policy looks at nothing but the caller and the collection. Of any other, a
+//! *loose* one, the leading conditions that look at nothing else are its *guard*: where
+//! the guard does not hold, the policy does not apply, whatever the document is.
+
+use std::sync::Arc;
+
+use cedar_policy::pst::{self, BinaryOp, Clause, Expr};
+use cedar_policy::{ActionConstraint, Effect, Policy, PolicySet};
+
+use super::evaluate::Wanted;
+use super::look::Look;
+use super::needs::Needs;
+use super::place::Action;
+use super::types::Record;
+
+/// One policy, and what was found out about it.
+pub(super) struct Prepared {
+    policy: Policy,
+    pub(super) look: Look,
+    /// Permits what the policy's guard holds for; `None` for a fixed policy.
+    guard: Option<Policy>,
+    actions: Vec<Action>,
+}
+
+impl Prepared {
+    /// Looks through a policy.
+    pub(super) fn new(policy: Policy) -> Result<Self, pst::PstConstructionError> {
+        let parts = match policy.to_pst()? {
+            pst::Policy::Static(parts) => parts.body().clone(),
+            pst::Policy::Linked(parts) => parts.body().clone(),
+        };
+        let conditions = conditions(parts.clauses());
+        let mut look = Look::default();
+        look.scope(&parts.resource);
+        for condition in &conditions {
+            look_at(&mut look, condition);
+        }
+        let guard = if look.needs() == Needs::Nothing {
+            None
+        } else {
+            Some(guard(&parts, conditions)?)
+        };
+        Ok(Self {
+            actions: actions(&policy),
+            policy,
+            look,
+            guard,
+        })
+    }
+}
+
+/// Conditions that must all hold, in the order in which they are evaluated.
+fn conditions(clauses: &[Clause]) -> Vec<Clause> {
+    let mut conditions = Vec::new();
+    for clause in clauses {
+        match clause {
+            Clause::When(condition) => split(condition, &mut conditions),
+            Clause::Unless(_) => conditions.push(clause.clone()),
+        }
+    }
+    conditions
+}
+
+fn split(condition: &Arc<Expr>, conditions: &mut Vec<Clause>) {
+    match condition.as_ref() {
+        Expr::BinaryOp {
+            op: BinaryOp::And,
+            left,
+            right,
+        } => {
+            split(left, conditions);
+            split(right, conditions);
+        }
+        _ => conditions.push(Clause::When(Arc::clone(condition))),
+    }
+}
+
+fn look_at(look: &mut Look, clause: &Clause) {
+    let (Clause::When(condition) | Clause::Unless(condition)) = clause;
+    look.expression(condition);
+}
+
+fn guard(
+    parts: &pst::Template,
+    conditions: Vec<Clause>,
+) -> Result<Policy, pst::PstConstructionError> {
+    let mut look = Look::default();
+    look.scope(&parts.resource);
+    let mut resource = parts.resource.clone();
+    let mut leading = Vec::new();
+    if look.needs() == Needs::Nothing {
+        for condition in conditions {
+            look_at(&mut look, &condition);
+            if look.needs() != Needs::Nothing {
+                break;
+            }
+            leading.push(condition);
+        }
+    } else {
+        // The conditions are not evaluated for other documents, so they cannot fail there.
+        resource = pst::ResourceConstraint::Any;
+    }
+    let guard = pst::Template::new(
+        parts.id.clone(),
+        pst::Effect::Permit,
+        parts.principal.clone(),
+        parts.action.clone(),
+        resource,
+    );
+    let guard = pst::StaticPolicy::try_from(guard.try_with_clauses(leading)?)?;
+    Policy::from_pst(pst::Policy::Static(guard))
+}
+
+fn actions(policy: &Policy) -> Vec<Action> {
+    let constraint = policy.action_constraint();
+    let named = |action: &Action| match &constraint {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(named) => named.id().unescaped() == action.name(),
+        ActionConstraint::In(named) => named
+            .iter()
+            .any(|named| named.id().unescaped() == action.name()),
+    };
+    Action::ALL.into_iter().filter(named).collect()
+}
+
+/// What holds for one action.
+pub(super) struct Rules {
+    /// All its policies.
+    pub(super) all: Group,
+    pub(super) fixed: Group,
+    /// The guards of the loose ones, under the same ids; all of them permit.
+    pub(super) guards: Group,
+    pub(super) loose: Vec<Loose>,
+}
+
+/// Policies that are evaluated together, and what they look at.
+pub(super) struct Group {
+    pub(super) policies: PolicySet,
+    pub(super) wanted: Wanted,
+    pub(super) needs: Needs,
+}
+
+#[derive(Clone)]
+pub(super) struct Loose {
+    pub(super) policy: Policy,
+    pub(super) look: Look,
+}
+
+impl Loose {
+    pub(super) fn permits(&self) -> bool {
+        self.policy.effect() == Effect::Permit
+    }
+
+    /// Whether evaluating it can fail: by itself, or since a document lacks a member that
+    /// every schema requires.
+    pub(super) fn may_err(&self, document: &Record) -> bool {
+        let required = |names: &Vec<String>| {
+            let member = names.first().and_then(|name| document.members.get(name));
+            member.is_some_and(|member| member.required)
+        };
+        self.look.may_err || self.look.members.iter().any(required)
+    }
+}
+
+impl Group {
+    pub(super) fn new<'a>(
+        policies: impl Iterator<Item = (&'a Policy, &'a Look)>,
+        document: &Record,
+    ) -> Result<Self, Box<cedar_policy::PolicySetError>> {
+        let mut look = Look::default();
+        let mut set = PolicySet::new();
+        for (policy, looks) in policies {
+            look.add(looks);
+            set.add(policy.clone()).map_err(Box::new)?;
+        }
+        Ok(Self {
+            policies: set,
+            wanted: Wanted::new(&look, document),
+            needs: look.needs(),
+        })
+    }
+}
+
+impl Rules {
+    pub(super) fn new(
+        action: Action,
+        prepared: &[Prepared],
+        document: &Record,
+    ) -> Result<Self, Box<cedar_policy::PolicySetError>> {
+        let all = || {
+            prepared
+                .iter()
+                .filter(move |one| one.actions.contains(&action))
+        };
+        let guarded = |one: &'_ Prepared| one.guard.is_some();
+        Ok(Self {
+            all: Group::new(all().map(|one| (&one.policy, &one.look)), document)?,
+            fixed: Group::new(
+                all()
+                    .filter(|one| !guarded(one))
+                    .map(|one| (&one.policy, &one.look)),
+                document,
+            )?,
+            guards: Group::new(
+                all().filter_map(|one| Some((one.guard.as_ref()?, &one.look))),
+                document,
+            )?,
+            loose: all()
+                .filter(|one| guarded(one))
+                .map(|one| Loose {
+                    policy: one.policy.clone(),
+                    look: one.look.clone(),
+                })
+                .collect(),
+        })
+    }
+
+    /// What must be known to decide.
+    pub(super) fn needs(&self, action: Action) -> Needs {
+        if action == Action::List {
+            Needs::Nothing
+        } else {
+            self.all.needs
+        }
+    }
+}
