@@ -32,6 +32,8 @@ pub(super) struct Look {
     pub(super) members: BTreeSet<Vec<String>>,
     /// `principal.claims.a.b`: these names.
     pub(super) claims: BTreeSet<Vec<String>>,
+    /// `principal.a`, `resource.a`: attributes that there are not.
+    pub(super) strange: BTreeSet<String>,
     /// Something that can fail although the types are right.
     pub(super) may_err: bool,
     /// Attributes of somebody or something that the policy names itself.
@@ -62,6 +64,7 @@ impl Look {
         self.all_members |= other.all_members;
         self.members.extend(other.members.iter().cloned());
         self.claims.extend(other.claims.iter().cloned());
+        self.strange.extend(other.strange.iter().cloned());
         self.may_err |= other.may_err;
         self.elsewhere |= other.elsewhere;
     }
@@ -183,6 +186,13 @@ impl Look {
             }
             (Var::Principal, ["claims", claims @ ..]) if !claims.is_empty() => {
                 self.claims.insert(owned(claims));
+            }
+            (Var::Principal, ["claims" | "id", ..]) => {}
+            (Var::Resource, [name, ..]) => {
+                self.strange.insert(format!("resource.{name}"));
+            }
+            (Var::Principal, [name, ..]) => {
+                self.strange.insert(format!("principal.{name}"));
             }
             _ => {}
         }
