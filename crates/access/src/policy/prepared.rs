@@ -2,7 +2,8 @@
 //!
 //! A *fixed* policy looks at nothing but the caller and the collection. Of any other, a
 //! *loose* one, the leading conditions that look at nothing else are its *guard*: where
-//! the guard does not hold, the policy does not apply, whatever the document is.
+//! the guard does not hold, the policy does not apply, whatever the document is. Where it
+//! does hold, only the other conditions are left to be evaluated.
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ use super::types::Record;
 pub(super) struct Prepared {
     policy: Policy,
     pub(super) look: Look,
-    /// Permits what the policy's guard holds for; `None` for a fixed policy.
-    guard: Option<Policy>,
+    /// `None` for a fixed policy.
+    cut: Option<Cut>,
     actions: Vec<Action>,
 }
 
@@ -37,18 +38,25 @@ impl Prepared {
         for condition in &conditions {
             look_at(&mut look, condition);
         }
-        let guard = if look.needs() == Needs::Nothing {
+        let cut = if look.needs() == Needs::Nothing {
             None
         } else {
-            Some(guard(&parts, conditions)?)
+            Some(cut(&parts, &policy, conditions)?)
         };
         Ok(Self {
             actions: actions(&policy),
             policy,
             look,
-            guard,
+            cut,
         })
     }
+}
+
+/// A loose policy, cut in two under the same id.
+struct Cut {
+    /// Permits what the guard holds for.
+    guard: Policy,
+    rest: Loose,
 }
 
 /// Conditions that must all hold, in the order in which they are evaluated.
@@ -82,35 +90,70 @@ fn look_at(look: &mut Look, clause: &Clause) {
     look.expression(condition);
 }
 
-fn guard(
+fn cut(
     parts: &pst::Template,
-    conditions: Vec<Clause>,
-) -> Result<Policy, pst::PstConstructionError> {
+    policy: &Policy,
+    mut conditions: Vec<Clause>,
+) -> Result<Cut, pst::PstConstructionError> {
     let mut look = Look::default();
     look.scope(&parts.resource);
-    let mut resource = parts.resource.clone();
-    let mut leading = Vec::new();
-    if look.needs() == Needs::Nothing {
-        for condition in conditions {
-            look_at(&mut look, &condition);
-            if look.needs() != Needs::Nothing {
-                break;
-            }
-            leading.push(condition);
+    if look.needs() != Needs::Nothing {
+        // The conditions are not evaluated for other documents, so they cannot fail there:
+        // only who and what are the guard.
+        let mut guard = scope_of(parts, pst::Effect::Permit);
+        guard.resource = pst::ResourceConstraint::Any;
+        for condition in &conditions {
+            look_at(&mut look, condition);
         }
-    } else {
-        // The conditions are not evaluated for other documents, so they cannot fail there.
-        resource = pst::ResourceConstraint::Any;
+        let policy = policy.clone();
+        let rest = Loose { policy, look };
+        return Ok(Cut {
+            guard: made(guard, Vec::new())?,
+            rest,
+        });
     }
-    let guard = pst::Template::new(
+    let is_leading = |condition: &Clause| {
+        let mut look = Look::default();
+        look_at(&mut look, condition);
+        look.needs() == Needs::Nothing
+    };
+    let leading = conditions.iter().take_while(|one| is_leading(one)).count();
+    let others = conditions.split_off(leading);
+    let mut look = Look::default();
+    for condition in &others {
+        look_at(&mut look, condition);
+    }
+    let anything = pst::Template::new(
         parts.id.clone(),
-        pst::Effect::Permit,
-        parts.principal.clone(),
-        parts.action.clone(),
-        resource,
+        parts.effect,
+        pst::PrincipalConstraint::Any,
+        pst::ActionConstraint::Any,
+        pst::ResourceConstraint::Any,
     );
-    let guard = pst::StaticPolicy::try_from(guard.try_with_clauses(leading)?)?;
-    Policy::from_pst(pst::Policy::Static(guard))
+    let policy = made(anything, others)?;
+    Ok(Cut {
+        guard: made(scope_of(parts, pst::Effect::Permit), conditions)?,
+        rest: Loose { policy, look },
+    })
+}
+
+fn scope_of(parts: &pst::Template, effect: pst::Effect) -> pst::Template {
+    let (principal, action) = (parts.principal.clone(), parts.action.clone());
+    pst::Template::new(
+        parts.id.clone(),
+        effect,
+        principal,
+        action,
+        parts.resource.clone(),
+    )
+}
+
+fn made(
+    scope: pst::Template,
+    conditions: Vec<Clause>,
+) -> Result<Policy, pst::PstConstructionError> {
+    let parts = pst::StaticPolicy::try_from(scope.try_with_clauses(conditions)?)?;
+    Policy::from_pst(pst::Policy::Static(parts))
 }
 
 fn actions(policy: &Policy) -> Vec<Action> {
@@ -142,6 +185,7 @@ pub(super) struct Group {
     pub(super) needs: Needs,
 }
 
+/// What is left of a policy whose guard holds, and what that looks at.
 #[derive(Clone)]
 pub(super) struct Loose {
     pub(super) policy: Policy,
@@ -194,25 +238,20 @@ impl Rules {
                 .iter()
                 .filter(move |one| one.actions.contains(&action))
         };
-        let guarded = |one: &'_ Prepared| one.guard.is_some();
         Ok(Self {
             all: Group::new(all().map(|one| (&one.policy, &one.look)), document)?,
             fixed: Group::new(
                 all()
-                    .filter(|one| !guarded(one))
+                    .filter(|one| one.cut.is_none())
                     .map(|one| (&one.policy, &one.look)),
                 document,
             )?,
             guards: Group::new(
-                all().filter_map(|one| Some((one.guard.as_ref()?, &one.look))),
+                all().filter_map(|one| Some((&one.cut.as_ref()?.guard, &one.look))),
                 document,
             )?,
             loose: all()
-                .filter(|one| guarded(one))
-                .map(|one| Loose {
-                    policy: one.policy.clone(),
-                    look: one.look.clone(),
-                })
+                .filter_map(|one| Some(one.cut.as_ref()?.rest.clone()))
                 .collect(),
         })
     }
