@@ -1,9 +1,10 @@
 //! One evaluation by Cedar, with no more entities and attributes than policies look at.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entity, EntityUid, PolicyId, PolicySet, Request, Response,
+    Authorizer, Context, Decision, Entity, EntityUid, PolicyId, Request, Response,
     RestrictedExpression,
 };
 
@@ -11,6 +12,7 @@ use super::caller::Caller;
 use super::conform::{members_of, string, value};
 use super::look::Look;
 use super::place::{Action, Place};
+use super::prepared::Group;
 use super::schema::Names;
 use super::types::{Record, Type};
 
@@ -129,12 +131,7 @@ impl Evaluator {
 
     /// What the policies say; `None` if evaluating one of them failed. Cedar would leave
     /// such a policy out, which for a `forbid` means to permit.
-    pub(super) fn ask(
-        &self,
-        policies: &PolicySet,
-        wanted: &Wanted,
-        question: Question<'_>,
-    ) -> Option<Said> {
+    pub(super) fn ask(&self, group: &Group, question: Question<'_>) -> Option<Said> {
         let Question {
             caller,
             action,
@@ -142,64 +139,70 @@ impl Evaluator {
             document,
         } = question;
         let uid = self.names.place(place.kind(), place.path());
-        let resource = self.resource(uid.clone(), place, wanted, document)?;
-        let entities = caller
-            .entities
-            .clone()
-            .add_entities([resource], None)
-            .ok()?;
+        let attributes = attributes(place, &group.wanted, document)?;
         let action = self.actions.get(action.index())?.clone();
-        let context = Context::empty();
+        let (context, entities) = if group.in_context {
+            let context = Context::from_pairs(attributes).ok()?;
+            (context, Cow::Borrowed(&caller.entities))
+        } else {
+            let above = self.above(place, &group.wanted);
+            let resource = Entity::new(uid.clone(), attributes, above).ok()?;
+            let entities = caller.entities.clone().add_entities([resource], None);
+            (Context::empty(), Cow::Owned(entities.ok()?))
+        };
         let request = Request::new(caller.uid.clone(), action, uid, context, None).ok()?;
-        let response = self.authorizer.is_authorized(&request, policies, &entities);
+        let response = self
+            .authorizer
+            .is_authorized(&request, &group.policies, &entities);
         let failed = response.diagnostics().errors().next().is_some();
         (!failed).then_some(Said(response))
     }
 
-    fn resource(
-        &self,
-        uid: EntityUid,
-        place: Place<'_>,
-        wanted: &Wanted,
-        document: Option<&[u8]>,
-    ) -> Option<Entity> {
-        let mut attributes = HashMap::new();
-        let mut named = |name: &str, value: &str| {
-            attributes.insert(name.into(), RestrictedExpression::new_string(value.into()));
-        };
-        if wanted.path {
-            named("path", place.path());
-        }
-        if wanted.id {
-            named("id", place.id());
-        }
-        if wanted.collection {
-            named("collection", place.collection());
-        }
-        if let (Place::Document(_), Some(document)) = (place, document) {
-            let mut members = Vec::with_capacity(wanted.members.len());
-            for (name, raw) in members_of(document, &wanted.members) {
-                let wish = wanted.members.get(name)?;
-                if wish.is_owner
-                    && let Some(owner) = string(raw.get())
-                {
-                    named(OWNER, &owner);
-                }
-                let declared = wish.declared.as_ref();
-                if let Some(value) = declared.and_then(|declared| value(raw.get(), declared)) {
-                    members.push((name.to_owned(), value));
-                }
-            }
-            if wanted.document {
-                let record = RestrictedExpression::new_record(members).ok()?;
-                attributes.insert("document".into(), record);
-            }
-        }
-        let mut above = HashSet::new();
-        if wanted.above {
-            let places = place.above();
-            above.extend(places.map(|place| self.names.place(place.kind(), place.path())));
-        }
-        Entity::new(uid, attributes, above).ok()
+    fn above(&self, place: Place<'_>, wanted: &Wanted) -> HashSet<EntityUid> {
+        let places = place.above().filter(|_| wanted.above);
+        places
+            .map(|place| self.names.place(place.kind(), place.path()))
+            .collect()
     }
+}
+
+/// The attributes of a place that policies look at.
+fn attributes(
+    place: Place<'_>,
+    wanted: &Wanted,
+    document: Option<&[u8]>,
+) -> Option<HashMap<String, RestrictedExpression>> {
+    let mut attributes = HashMap::new();
+    let mut named = |name: &str, value: &str| {
+        attributes.insert(name.into(), RestrictedExpression::new_string(value.into()));
+    };
+    if wanted.path {
+        named("path", place.path());
+    }
+    if wanted.id {
+        named("id", place.id());
+    }
+    if wanted.collection {
+        named("collection", place.collection());
+    }
+    if let (Place::Document(_), Some(document)) = (place, document) {
+        let mut members = Vec::with_capacity(wanted.members.len());
+        for (name, raw) in members_of(document, &wanted.members) {
+            let wish = wanted.members.get(name)?;
+            if wish.is_owner
+                && let Some(owner) = string(raw.get())
+            {
+                named(OWNER, &owner);
+            }
+            let declared = wish.declared.as_ref();
+            if let Some(value) = declared.and_then(|declared| value(raw.get(), declared)) {
+                members.push((name.to_owned(), value));
+            }
+        }
+        if wanted.document {
+            let record = RestrictedExpression::new_record(members).ok()?;
+            attributes.insert("document".into(), record);
+        }
+    }
+    Some(attributes)
 }

@@ -91,6 +91,8 @@ impl Look {
             Expr::Var(variable) => {
                 if *variable == Var::Resource {
                     self.everything();
+                } else if *variable == Var::Context {
+                    self.strange.insert("context".to_owned());
                 }
             }
             Expr::GetAttr { .. } => match chain(expression) {
@@ -186,6 +188,9 @@ impl Look {
             }
             (Var::Principal, ["claims", claims @ ..]) if !claims.is_empty() => {
                 self.claims.insert(owned(claims));
+            }
+            (Var::Context, _) => {
+                self.strange.insert("context".to_owned());
             }
             (Var::Principal, ["claims" | "id", ..]) => {}
             (Var::Resource, [name, ..]) => {

@@ -18,6 +18,7 @@ mod policies;
 mod prepared;
 #[cfg(test)]
 mod properties;
+mod rewrite;
 mod schema;
 pub mod sets;
 mod tokens;

@@ -198,6 +198,8 @@ fn no_attribute(strange: &str, name: &str) -> String {
             "there is no `{strange}`: a resource has `path`, `collection`, `id`, `owner` and \
              `document`; a member of the document is `resource.document.{name}`"
         )
+    } else if strange == "context" {
+        "`context` holds nothing; look at `principal` and `resource`".to_owned()
     } else {
         format!(
             "there is no `{strange}`: a principal has `id` and `claims`; a claim is \
@@ -297,6 +299,7 @@ mod tests {
             ("principal.name == \"\"", 13, "principal.claims.name"),
             ("resource has status", 16, "resource.document.status"),
             ("context.time == 1", 3, "time"),
+            ("context has time", 0, "`context` holds nothing"),
             ("resource == Colection::\"/a\"", 15, "Colection"),
             ("User::\"a\" has id", 0, "names"),
             ("resource.path like *", 22, ""),

@@ -243,7 +243,7 @@ impl Policies {
             place,
             document,
         };
-        let said = self.evaluator.ask(&group.policies, &group.wanted, question);
+        let said = self.evaluator.ask(group, question);
         said.is_some_and(|said| said.permits())
     }
 }

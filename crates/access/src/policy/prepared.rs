@@ -14,6 +14,7 @@ use super::evaluate::Wanted;
 use super::look::Look;
 use super::needs::Needs;
 use super::place::Action;
+use super::rewrite::in_context;
 use super::types::Record;
 
 /// One policy, and what was found out about it.
@@ -106,7 +107,11 @@ fn cut(
             look_at(&mut look, condition);
         }
         let policy = policy.clone();
-        let rest = Loose { policy, look };
+        let rest = Loose {
+            policy,
+            in_context: None,
+            look,
+        };
         return Ok(Cut {
             guard: made(guard, Vec::new())?,
             rest,
@@ -123,17 +128,23 @@ fn cut(
     for condition in &others {
         look_at(&mut look, condition);
     }
-    let anything = pst::Template::new(
-        parts.id.clone(),
-        parts.effect,
-        pst::PrincipalConstraint::Any,
-        pst::ActionConstraint::Any,
-        pst::ResourceConstraint::Any,
-    );
-    let policy = made(anything, others)?;
+    let anything = || {
+        pst::Template::new(
+            parts.id.clone(),
+            parts.effect,
+            pst::PrincipalConstraint::Any,
+            pst::ActionConstraint::Any,
+            pst::ResourceConstraint::Any,
+        )
+    };
+    let in_context = in_context(&others).map(|others| made(anything(), others));
     Ok(Cut {
         guard: made(scope_of(parts, pst::Effect::Permit), conditions)?,
-        rest: Loose { policy, look },
+        rest: Loose {
+            policy: made(anything(), others)?,
+            in_context: in_context.transpose()?,
+            look,
+        },
     })
 }
 
@@ -181,6 +192,8 @@ pub(super) struct Rules {
 /// Policies that are evaluated together, and what they look at.
 pub(super) struct Group {
     pub(super) policies: PolicySet,
+    /// Whether they look for the attributes of the resource in the context.
+    pub(super) in_context: bool,
     pub(super) wanted: Wanted,
     pub(super) needs: Needs,
 }
@@ -189,6 +202,8 @@ pub(super) struct Group {
 #[derive(Clone)]
 pub(super) struct Loose {
     pub(super) policy: Policy,
+    /// The same for a context with the attributes of the resource, if that is enough.
+    in_context: Option<Policy>,
     pub(super) look: Look,
 }
 
@@ -221,9 +236,33 @@ impl Group {
         }
         Ok(Self {
             policies: set,
+            in_context: false,
             wanted: Wanted::new(&look, document),
             needs: look.needs(),
         })
+    }
+}
+
+impl Group {
+    /// What is left of several policies.
+    pub(super) fn of_loose(
+        loose: &[&Loose],
+        document: &Record,
+    ) -> Result<Self, Box<cedar_policy::PolicySetError>> {
+        let in_context: Option<Vec<_>> = loose
+            .iter()
+            .map(|loose| Some((loose.in_context.as_ref()?, &loose.look)))
+            .collect();
+        match in_context {
+            Some(policies) => Ok(Self {
+                in_context: true,
+                ..Self::new(policies.into_iter(), document)?
+            }),
+            None => {
+                let policies = loose.iter().map(|loose| (&loose.policy, &loose.look));
+                Self::new(policies, document)
+            }
+        }
     }
 }
 

@@ -58,10 +58,7 @@ impl Rest {
 
     /// What is left to be decided for one document.
     pub(super) fn permits(&self, evaluator: &Evaluator, question: Question<'_>) -> bool {
-        let Group {
-            policies, wanted, ..
-        } = &self.group;
-        let said = evaluator.ask(policies, wanted, question);
+        let said = evaluator.ask(&self.group, question);
         said.is_some_and(|said| said.permits() || (self.permitted && !said.forbids()))
     }
 }
@@ -90,7 +87,7 @@ pub(super) fn see(
         place,
         document: None,
     };
-    let ask = |group: &Group| evaluator.ask(&group.policies, &group.wanted, question);
+    let ask = |group: &Group| evaluator.ask(group, question);
     if kind == Kind::Collection {
         return Seen::decided(ask(&rules.all).is_some_and(|said| said.permits()));
     }
@@ -119,8 +116,7 @@ fn rest(permitted: bool, mut loose: Vec<&Loose>, members: &Record) -> Seen {
     if loose.is_empty() {
         return Seen::decided(permitted);
     }
-    let policies = loose.iter().map(|loose| (&loose.policy, &loose.look));
-    match Group::new(policies, members) {
+    match Group::of_loose(&loose, members) {
         Ok(group) => Seen::Rest(Arc::new(Rest { permitted, group })),
         Err(_) => Seen::None,
     }
