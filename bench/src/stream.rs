@@ -1,6 +1,7 @@
 //! Reads an event stream out of a response that does not end: blocks of lines, each ended
 //! by an empty line (WHATWG HTML §9.2.5). What a block means is the caller's business.
 
+use flate2::{Decompress, FlushDecompress};
 use memchr::memchr_iter;
 
 use crate::body::Body;
@@ -8,9 +9,21 @@ use crate::body::Body;
 /// A block that is longer has no end.
 const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Room for what is decoded at a time.
+const DECODED_BYTES: usize = 64 * 1024;
+
+/// The longest window there is, as a power of two (RFC 1951 §2).
+const WINDOW_BITS: u8 = 15;
+
 /// The request for one.
 pub(crate) fn request(path: &str, host: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/event-stream\r\n\r\n").into_bytes()
+}
+
+/// The request for one in gzip.
+pub(crate) fn gzip_request(path: &str, host: &str) -> Vec<u8> {
+    let fields = "Accept: text/event-stream\r\nAccept-Encoding: gzip";
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n\r\n").into_bytes()
 }
 
 /// One event stream, as far as it has arrived.
@@ -18,6 +31,7 @@ pub(crate) fn request(path: &str, host: &str) -> Vec<u8> {
 pub(crate) struct Stream {
     body: Body,
     blocks: Blocks,
+    gunzip: Option<Decompress>,
 }
 
 impl Stream {
@@ -25,6 +39,15 @@ impl Stream {
         Self {
             body: Body::new(),
             blocks: Blocks::default(),
+            gunzip: None,
+        }
+    }
+
+    /// One in gzip.
+    pub(crate) fn gzip() -> Self {
+        Self {
+            gunzip: Some(Decompress::new_gzip(WINDOW_BITS)),
+            ..Self::new()
         }
     }
 
@@ -43,12 +66,41 @@ impl Stream {
         received: &[u8],
         mut on_block: impl FnMut(&[u8]),
     ) -> Result<(), String> {
-        let Self { body, blocks } = self;
-        body.feed(received, |content| blocks.feed(content, &mut on_block))?;
+        let Self {
+            body,
+            blocks,
+            gunzip,
+        } = self;
+        body.feed(received, |content| match gunzip {
+            None => blocks.feed(content, &mut on_block),
+            Some(gunzip) => decode(gunzip, content, |text| blocks.feed(text, &mut on_block)),
+        })?;
         if self.body.has_ended() {
             return Err("the stream has ended".to_owned());
         }
         Ok(())
+    }
+}
+
+/// Gives what `content` stands for, piece by piece, to `on_text`.
+fn decode(
+    gunzip: &mut Decompress,
+    content: &[u8],
+    mut on_text: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), String> {
+    let begin = gunzip.total_in();
+    let mut text = Vec::with_capacity(DECODED_BYTES);
+    loop {
+        let taken = usize::try_from(gunzip.total_in() - begin).unwrap_or(usize::MAX);
+        let rest = content.get(taken..).unwrap_or_default();
+        text.clear();
+        gunzip
+            .decompress_vec(rest, &mut text, FlushDecompress::Sync)
+            .map_err(|error| format!("no gzip: {error}"))?;
+        if text.is_empty() {
+            return Ok(());
+        }
+        on_text(&text)?;
     }
 }
 
@@ -102,6 +154,11 @@ fn split(data: &[u8], from: usize, on_block: &mut impl FnMut(&[u8])) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -121,6 +178,23 @@ mod tests {
             assert!(stream.is_open());
             assert_eq!(found, ["id: 1\n\n", "id: 2\ndata: x\n\n", "\na\n\n"]);
         }
+    }
+
+    #[test]
+    fn blocks_are_found_in_gzip() {
+        let text = format!("id: 1\n\ndata: {}\n\n", "x".repeat(3 * DECODED_BYTES));
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.flush().unwrap();
+        let mut wire = HEAD.to_vec();
+        for piece in encoder.get_ref().chunks(100) {
+            wire.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+            wire.extend(piece);
+            wire.extend(b"\r\n");
+        }
+        let (mut stream, mut lengths) = (Stream::gzip(), Vec::new());
+        let fed = stream.feed(&wire, |block| lengths.push(block.len()));
+        assert_eq!((fed, &lengths[..]), (Ok(()), &[7, text.len() - 7][..]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! What the change feed costs on the wire: real edits, one PATCH each, and one subscriber
-//! whose bytes are counted, against the bytes of the whole document after each edit.
+//! What the change feed costs on the wire: real edits, one PATCH each, and two subscribers
+//! whose bytes are counted, one in gzip, against the bytes of the whole document after
+//! each edit.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -44,16 +45,20 @@ pub(crate) struct Row {
     pub(crate) trace: String,
     /// Transactions that changed the document.
     pub(crate) saves: u64,
-    /// Events of saves that the subscriber got.
-    pub(crate) events: u64,
+    /// Events of saves that the subscriber got, and the one in gzip.
+    pub(crate) events: [u64; 2],
     /// The document in the end.
     pub(crate) document_bytes: u64,
     /// All that the subscriber received: head, framing, events.
     pub(crate) wire_bytes: u64,
+    /// All that the one in gzip received.
+    pub(crate) gzip_bytes: u64,
     /// The sum of the document's length after each save.
     pub(crate) whole_bytes: u64,
     /// `wire_bytes / whole_bytes`.
     pub(crate) share: f64,
+    /// `gzip_bytes / whole_bytes`.
+    pub(crate) gzip_share: f64,
 }
 
 /// All that was measured.
@@ -65,8 +70,8 @@ pub(crate) struct Wire {
 impl Wire {
     /// Events that were lost or repeated.
     pub(crate) fn fault_count(&self) -> u64 {
-        let differences = self.rows.iter().map(|row| row.saves.abs_diff(row.events));
-        differences.sum()
+        let faults = |row: &Row| row.events.map(|events| row.saves.abs_diff(events));
+        self.rows.iter().flat_map(faults).sum()
     }
 }
 
@@ -98,27 +103,35 @@ fn replay(trace: &Trace, transactions: usize, address: SocketAddr) -> anyhow::Re
     let mut editor = Editor::open(trace, address)?;
     // How many events there will be, once that is known.
     let wanted = AtomicU64::new(u64::MAX);
-    let follower = Follower::open(address)?;
-    let received = std::thread::scope(|scope| {
-        let following = scope.spawn(|| follower.read(&wanted));
+    let request = crate::stream::request(COLLECTION, &address.to_string());
+    let follower = Follower::open(address, &request, Stream::new())?;
+    let request = crate::stream::gzip_request(COLLECTION, &address.to_string());
+    let in_gzip = Follower::open(address, &request, Stream::gzip())?;
+    let [received, coded] = std::thread::scope(|scope| {
+        let following = [follower, in_gzip].map(|each| scope.spawn(|| each.read(&wanted)));
         let edited = trace
             .txns
             .iter()
             .take(transactions)
             .try_for_each(|transaction| editor.save(transaction));
         wanted.store(editor.saves, Ordering::Release);
-        let received = following.join();
+        let [received, coded] = following.map(|each| {
+            let received = each.join();
+            received.map_err(|_| anyhow!("a subscriber's thread ended early"))?
+        });
         edited?;
-        received.map_err(|_| anyhow!("the subscriber's thread ended early"))?
+        anyhow::Ok([received?, coded?])
     })?;
     Ok(Row {
         trace: String::new(),
         saves: editor.saves,
-        events: received.events,
+        events: [received.events, coded.events],
         document_bytes: editor.check()?,
         wire_bytes: received.bytes,
+        gzip_bytes: coded.bytes,
         whole_bytes: editor.whole_bytes,
         share: share(received.bytes, editor.whole_bytes),
+        gzip_share: share(coded.bytes, editor.whole_bytes),
     })
 }
 
@@ -205,14 +218,13 @@ struct Follower {
 
 impl Follower {
     /// Subscribes, and waits for the first event.
-    fn open(address: SocketAddr) -> anyhow::Result<Self> {
+    fn open(address: SocketAddr, request: &[u8], stream: Stream) -> anyhow::Result<Self> {
         let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(TICK))?;
-        let request = crate::stream::request(COLLECTION, &address.to_string());
-        socket.write_all(&request)?;
+        socket.write_all(request)?;
         let mut follower = Self {
             socket,
-            stream: Stream::new(),
+            stream,
             received: Received {
                 events: 0,
                 bytes: 0,
@@ -279,26 +291,40 @@ fn is_change(block: &[u8]) -> bool {
 /// The table.
 pub(crate) fn table(measured: &Wire) -> String {
     let mut text = format!(
-        "\n{:<32}{:>8}{:>12}{:>14}{:>14}{:>12}{:>9}\n",
-        "trace", "saves", "document B", "B to one", "B if whole", "B an event", "share"
+        "\n{:<32}{:>8}{:>12}{:>14}{:>14}{:>12}{:>9}{:>14}{:>12}{:>9}\n",
+        "trace",
+        "saves",
+        "document B",
+        "B if whole",
+        "B to one",
+        "B an event",
+        "share",
+        "B in gzip",
+        "B an event",
+        "share"
     );
     for row in &measured.rows {
         text.push_str(&format!(
-            "{:<32}{:>8}{:>12}{:>14}{:>14}{:>12.0}{:>8.2}%\n",
+            "{:<32}{:>8}{:>12}{:>14}{:>14}{:>12.0}{:>8.2}%{:>14}{:>12.0}{:>8.2}%\n",
             row.trace,
             row.saves,
             row.document_bytes,
-            row.wire_bytes,
             row.whole_bytes,
-            share(row.wire_bytes, row.events),
-            row.share * 100.0
+            row.wire_bytes,
+            share(row.wire_bytes, row.saves),
+            row.share * 100.0,
+            row.gzip_bytes,
+            share(row.gzip_bytes, row.saves),
+            row.gzip_share * 100.0
         ));
     }
-    for row in measured.rows.iter().filter(|row| row.saves != row.events) {
-        text.push_str(&format!(
-            "FAULT {}: {} events of {} saves\n",
-            row.trace, row.events, row.saves
-        ));
+    for row in &measured.rows {
+        for events in row.events.iter().filter(|events| **events != row.saves) {
+            text.push_str(&format!(
+                "FAULT {}: {events} events of {} saves\n",
+                row.trace, row.saves
+            ));
+        }
     }
     text
 }

@@ -168,6 +168,7 @@ impl Kind {
         Problem {
             kind: self,
             detail: detail.into(),
+            errors: Vec::new(),
         }
     }
 }
@@ -179,9 +180,29 @@ pub struct Problem {
     pub kind: Kind,
     /// What to do, with this request's values.
     pub detail: String,
+    /// What is wrong with the document, one by one ([`Kind::Invalid`]).
+    pub errors: Vec<Violation>,
+}
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where: a JSON Pointer (RFC 6901) into the document.
+    pub pointer: String,
+    /// What.
+    pub detail: String,
 }
 
 impl Problem {
+    /// A document that would not be valid.
+    #[must_use]
+    pub fn invalid(detail: impl Into<String>, errors: Vec<Violation>) -> Self {
+        Self {
+            errors,
+            ..Kind::Invalid.because(detail)
+        }
+    }
+
     /// The content of an `application/problem+json` answer, open at its end for members
     /// of the kind's own (RFC 9457 §3.2); a `}` completes it. `id` is the request's, a
     /// UUID.
@@ -199,6 +220,17 @@ impl Problem {
         body.push_str(",\"instance\":\"urn:uuid:");
         body.push_str(id);
         body.push('"');
+        for (index, Violation { pointer, detail }) in self.errors.iter().enumerate() {
+            body.push_str(if index == 0 { ",\"errors\":[" } else { "," });
+            body.push_str("{\"pointer\":");
+            quote_into(&mut body, pointer);
+            body.push_str(",\"detail\":");
+            quote_into(&mut body, detail);
+            body.push('}');
+        }
+        if !self.errors.is_empty() {
+            body.push(']');
+        }
         body
     }
 }

@@ -24,7 +24,7 @@ use crate::representation::{Representation, value};
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache, no-transform");
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
+pub(crate) const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding");
 const VARY_BY_CALLER: HeaderValue = HeaderValue::from_static("Authorization, Cookie");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");

@@ -15,13 +15,14 @@ use matchbook_core::decide::{Availability, Circumstances, Credentials, Policy};
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
-use matchbook_store::Store;
+use matchbook_store::{ReadError, Store};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::answer::{self, REQUEST_ID};
 use crate::auth::{self, Authenticated, Authenticator};
 use crate::body::Body;
+use crate::collections::{Collections, Rules};
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
@@ -39,6 +40,7 @@ pub struct App<S> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) turns: Turns,
+    pub(crate) collections: Collections,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
     log_requests: bool,
@@ -53,6 +55,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller<'a>,
     /// What the facts were read from.
     pub(crate) parts: &'a Parts,
+    /// What holds for the collection, where something is written to one that has settings.
+    pub(crate) rules: Option<Arc<Rules>>,
     pub(crate) id: Uuid,
 }
 
@@ -85,6 +89,13 @@ impl Caller<'_> {
 }
 
 impl Call<'_> {
+    /// The policy that decides.
+    pub(crate) fn policy<'p, S>(&'p self, app: &'p App<S>) -> &'p Policy {
+        self.rules
+            .as_ref()
+            .map_or(&app.policy, |rules| &rules.policy)
+    }
+
     /// The canonical path that was asked for.
     pub(crate) fn path(&self) -> String {
         match &self.target {
@@ -111,6 +122,7 @@ impl<S: Store> App<S> {
             hub: Arc::new(Hub::new()),
             authenticator: None,
             turns: Turns::default(),
+            collections: Collections::default(),
             log_requests,
             draining: AtomicBool::new(false),
         }
@@ -126,6 +138,24 @@ impl<S: Store> App<S> {
 
     pub(crate) const fn takes_credentials(&self) -> bool {
         self.authenticator.is_some()
+    }
+
+    /// Reads what collections are set to; to be called before the first request.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(&self) -> Result<(), ReadError> {
+        self.collections.load(&self.store, &self.policy).await
+    }
+
+    /// What holds for what is written to.
+    pub(crate) fn rules(&self, method: Method, target: &Target) -> Option<Arc<Rules>> {
+        match target {
+            _ if !method.is_unsafe() => None,
+            Target::Document(path) => self.collections.rules(path.collection()),
+            Target::Collection(path) => self.collections.rules(path.as_str()),
+            Target::Root | Target::Reserved(_) | Target::Moved(_) => None,
+        }
     }
 
     /// The store.
@@ -209,6 +239,7 @@ impl<S: Store> App<S> {
             Availability::Open
         };
         let mut call = Call {
+            rules: self.rules(facts.method, &target),
             facts,
             target,
             parts,

@@ -8,7 +8,7 @@ use matchbook_store::{Expected, Store};
 use uuid::Uuid;
 
 use crate::answer;
-use crate::app::{App, Call};
+use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
 use crate::list::has_members;
@@ -21,7 +21,7 @@ pub(crate) async fn create<S: Store>(
     content: &mut Content,
     collection: &CollectionPath,
 ) -> Response<Body> {
-    let claim = match receipts::claim(app, call, app.policy.max_document_bytes).await {
+    let claim = match receipts::claim(app, call, call.policy(app).max_document_bytes).await {
         Ok(claim) => claim,
         Err(problem) => return answer::refuse(call, &problem),
     };
@@ -60,7 +60,7 @@ async fn create_once<S: Store>(
         &call.facts,
         &call.circumstances,
         &resource,
-        &app.policy,
+        call.policy(app),
         &Progress::Asked,
     );
     let response = match asked {
@@ -83,12 +83,14 @@ async fn make<S: Store>(
     content: &mut Content,
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
-    let bytes = content.read(call, app.policy.max_document_bytes).await?;
+    let bytes = content
+        .read(call, call.policy(app).max_document_bytes)
+        .await?;
     let path = collection
         .member(&Uuid::now_v7().to_string())
         .map_err(|fault| Kind::TargetTooLong.because(fault.detail()))?;
-    let Some(effect) = plan(app, call, &path, None, &bytes).await? else {
+    let Some(planned) = plan(app, call, &path, None, &bytes, now()).await? else {
         return Err(Kind::Internal.because("a new document changes nothing"));
     };
-    commit(app, call, &path, Expected::Absent, effect, content, claim).await
+    commit(app, call, &path, Expected::Absent, planned, content, claim).await
 }

@@ -16,6 +16,7 @@ pub mod retention;
 mod answer;
 mod batch;
 mod body;
+mod collections;
 mod content;
 mod cors;
 mod create;

@@ -73,7 +73,7 @@ async fn is_same<S: Store>(
     let Some(edit) = OwnedEdit::of(&call.facts) else {
         return false;
     };
-    let max_bytes = app.policy.max_document_bytes;
+    let max_bytes = call.policy(app).max_document_bytes;
     let Ok(content) = content.read(call, max_bytes).await else {
         return false;
     };

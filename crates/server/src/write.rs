@@ -10,19 +10,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
+use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
 use matchbook_core::edit::{Before, Edit, Outcome};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Method, PatchForm, Request};
-use matchbook_core::tag::Revision;
+use matchbook_core::tag::{Revision, Version};
 use matchbook_store::{Batch, CommitError, Document, Effect, Expected, OperationId, Store, Write};
 use uuid::Uuid;
 
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
+use crate::collections::{check_settings, is_settings};
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::feed::is_followed;
@@ -40,7 +42,7 @@ pub(crate) async fn write<S: Store>(
     content: &mut Content,
     path: &DocumentPath,
 ) -> Response<Body> {
-    let claim = match receipts::claim(app, call, app.policy.max_document_bytes).await {
+    let claim = match receipts::claim(app, call, call.policy(app).max_document_bytes).await {
         Ok(claim) => claim,
         Err(problem) => return answer::refuse(call, &problem),
     };
@@ -119,7 +121,7 @@ fn asked<S: Store>(app: &App<S>, call: &Call<'_>, resource: &Resource<'_>) -> De
         &call.facts,
         &call.circumstances,
         resource,
-        &app.policy,
+        call.policy(app),
         &progress,
     )
 }
@@ -139,8 +141,11 @@ async fn attempt<S: Store>(
     content: &mut Content,
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
-    let bytes = content.read(call, app.policy.max_document_bytes).await?;
-    let Some(effect) = plan(app, call, path, current, &bytes).await? else {
+    let bytes = content
+        .read(call, call.policy(app).max_document_bytes)
+        .await?;
+    let at = now();
+    let Some(planned) = plan(app, call, path, current, &bytes, at).await? else {
         let response = unchanged(app, call, path, current);
         return Ok(match (claim, current) {
             (Some(claim), Some(document)) => {
@@ -155,7 +160,16 @@ async fn attempt<S: Store>(
         });
     };
     let expected = current.map(|document| document.version.revision);
-    commit(app, call, path, expected.into(), effect, content, claim).await
+    commit(app, call, path, expected.into(), planned, content, claim).await
+}
+
+/// What a write is to do.
+pub(crate) struct Planned {
+    pub(crate) effect: Effect,
+    /// Whether the server changed what was sent.
+    pub(crate) rewritten: bool,
+    /// The time of the write.
+    pub(crate) at: Timestamp,
 }
 
 /// What a write makes of the document that stands; `None` if nothing changes.
@@ -165,22 +179,39 @@ pub(crate) async fn plan<S: Store>(
     path: &DocumentPath,
     current: Option<&Arc<Document>>,
     content: &Bytes,
-) -> Result<Option<Effect>, Problem> {
-    let Some(edit) = OwnedEdit::of(&call.facts) else {
-        return Ok(Some(Effect::Delete));
+    at: Timestamp,
+) -> Result<Option<Planned>, Problem> {
+    let effect = match OwnedEdit::of(&call.facts) {
+        None => Effect::Delete,
+        Some(edit) => {
+            let edit = edit.followed_if(|| is_followed(app, path));
+            let content_type = edit.content_type(current).unwrap_or_else(|| "".into());
+            let max_bytes = call.policy(app).max_document_bytes;
+            match evaluate(edit, current.cloned(), content.clone(), max_bytes).await? {
+                Outcome::Unchanged => return Ok(None),
+                Outcome::Changed { body, patch } => Effect::Put {
+                    content_type,
+                    body,
+                    patch,
+                },
+            }
+        }
     };
-    let edit = edit.followed_if(|| is_followed(app, path));
-    let content_type = edit.content_type(current).unwrap_or_else(|| "".into());
-    let max_bytes = app.policy.max_document_bytes;
-    let outcome = evaluate(edit, current.cloned(), content.clone(), max_bytes).await?;
-    Ok(match outcome {
-        Outcome::Unchanged => None,
-        Outcome::Changed { body, patch } => Some(Effect::Put {
-            content_type,
-            body,
-            patch,
-        }),
-    })
+    if is_settings(path) {
+        check_settings(path, &effect)?;
+    }
+    let (effect, rewritten) = match &call.rules {
+        None => (effect, false),
+        Some(rules) => {
+            let before = current.map(|document| &document.body[..]);
+            rules.apply(effect, before, at, &call.caller.principal.id)?
+        }
+    };
+    Ok(Some(Planned {
+        effect,
+        rewritten,
+        at,
+    }))
 }
 
 /// Commits one write, and answers it.
@@ -189,13 +220,18 @@ pub(crate) async fn commit<S: Store>(
     call: &Call<'_>,
     path: &DocumentPath,
     expected: Expected,
-    effect: Effect,
+    planned: Planned,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
-    let at = now();
+    let Planned {
+        effect,
+        rewritten,
+        at,
+    } = planned;
     let progress = Progress::Committed {
         created: expected == Expected::Absent,
+        rewritten,
     };
     let answered = |effect: &Effect, version| {
         let made = match effect {
@@ -214,10 +250,8 @@ pub(crate) async fn commit<S: Store>(
     };
     let receipt = match claim {
         Some(claim) => {
-            let kept = Kept::with(
-                answered(&effect, app.store.status().applied),
-                Named::Made(0),
-            );
+            let unknown = app.store.status().applied;
+            let kept = Kept::with(answered(&effect, unknown), Named::Made(0));
             Some(claim.receipt(call, content, Whole::One(kept)).await?)
         }
         None => None,
@@ -232,20 +266,39 @@ pub(crate) async fn commit<S: Store>(
         }],
         receipt,
     };
-    let operation = OperationId(call.id.as_u128());
-    match app.store.commit(operation, batch).await {
-        Ok(versions) => match versions.first() {
+    match commit_batch(app, call, batch).await? {
+        Some(versions) => match versions.first() {
             Some(version) => Ok(Attempt::Done(answered(&effect, *version))),
             None => Err(Kind::Internal.because("a commit without a version")),
         },
-        Err(CommitError::Rejected(_)) => Ok(Attempt::Overtaken),
+        None => Ok(Attempt::Overtaken),
+    }
+}
+
+/// Commits a batch; `None` if another write came between. What it changes of the server's
+/// own settings holds when this returns.
+pub(crate) async fn commit_batch<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    batch: Batch,
+) -> Result<Option<Vec<Version>>, Problem> {
+    let sets = batch.writes.iter().any(|write| is_settings(&write.path));
+    let operation = OperationId(call.id.as_u128());
+    match app.store.commit(operation, batch).await {
+        Ok(versions) => {
+            if sets && let Err(error) = Box::pin(app.load()).await {
+                tracing::error!(%error, "settings that were saved cannot be read");
+            }
+            Ok(Some(versions))
+        }
+        Err(CommitError::Rejected(_)) => Ok(None),
         Err(error) => Err(uncommitted(call.id, &error)),
     }
 }
 
 /// A commit that failed: the client learns what became of its write, the log learns
 /// why.
-pub(crate) fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
+fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
     tracing::error!(request_id = %id, %error, "a write was not acknowledged");
     match error {
         CommitError::Full => Kind::StorageFull.because("nothing was changed"),
@@ -286,7 +339,7 @@ pub(crate) fn succeeded<S: Store>(
         &call.facts,
         &call.circumstances,
         &resource,
-        &app.policy,
+        call.policy(app),
         progress,
     ) {
         Decision::Answer(Answer::Written(how)) => answer::written(call, how, made),

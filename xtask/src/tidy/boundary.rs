@@ -41,7 +41,7 @@ const BOUNDARIES: &[Boundary] = &[
         in_tests: false,
     },
     Boundary {
-        below: "crates/access",
+        below: "crates/access/src",
         except: &[],
         forbidden: &[
             "http",

@@ -20,7 +20,7 @@ type Http2 = http2::SendRequest<Empty<Bytes>>;
 const STREAMS: usize = 1_000;
 
 /// A connection whose streams take so much without being read.
-async fn connect(server: &Server, window: u32) -> Http2 {
+pub(crate) async fn connect(server: &Server, window: u32) -> Http2 {
     let stream = TcpStream::connect(server.address()).await.unwrap();
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(window)
@@ -32,7 +32,7 @@ async fn connect(server: &Server, window: u32) -> Http2 {
     sender
 }
 
-fn request(uri: String) -> http::Request<Empty<Bytes>> {
+pub(crate) fn request(uri: String) -> http::Request<Empty<Bytes>> {
     let builder = http::Request::get(uri).header("accept", "text/event-stream");
     builder.body(Empty::new()).unwrap()
 }

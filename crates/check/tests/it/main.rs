@@ -14,6 +14,7 @@ mod harness;
 
 mod batch;
 mod codings;
+mod collections;
 mod concurrency;
 mod conditional_reads;
 mod conditional_writes;
@@ -24,6 +25,7 @@ mod documents;
 mod drain;
 mod event_sources;
 mod feed;
+mod feed_gzip;
 mod feed_http2;
 mod feed_json;
 mod feed_lines;

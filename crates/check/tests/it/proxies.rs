@@ -109,11 +109,14 @@ impl Proxy {
 
     /// Each event is waited for before the next write, so that one that is held back is
     /// seen.
-    fn passes_events_at_once(&self) {
-        let mut events = Events::open(self.address, "/lines", &[]);
+    fn passes_events_at_once(&self, collection: &str, coding: &str) {
+        let fields = [("Accept-Encoding", coding)];
+        let mut events = Events::open(self.address, collection, &fields);
+        let applied = events.head.maybe("content-encoding");
+        assert_eq!(applied.unwrap_or("identity"), coding);
         events.next().is("synced");
         for number in 0..10 {
-            let target = format!("/lines/{number}");
+            let target = format!("{collection}/{number}");
             let tag = self.server.create(&target, r#"{"a":1}"#);
             assert_eq!(events.next().is("put").text("etag"), tag);
         }
@@ -121,7 +124,8 @@ impl Proxy {
 
     fn works(self) {
         self.passes_conditional_requests();
-        self.passes_events_at_once();
+        self.passes_events_at_once("/lines", "identity");
+        self.passes_events_at_once("/coded", "gzip");
         let Self { mut program, .. } = self;
         program.runs();
     }

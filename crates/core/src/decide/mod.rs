@@ -65,8 +65,10 @@ pub fn decide(
                 )),
             }),
         Progress::Failed(problem) => Some(Answer::Refuse(problem.clone())),
-        Progress::Unchanged => Some(written(request, resource, false)),
-        Progress::Committed { created } => Some(written(request, resource, *created)),
+        Progress::Unchanged => Some(written(request, resource, (false, false))),
+        Progress::Committed { created, rewritten } => {
+            Some(written(request, resource, (*created, *rewritten)))
+        }
     };
     answer.map_or(Decision::Proceed, Decision::Answer)
 }
@@ -471,7 +473,11 @@ fn about_feed(request: &Request<'_>) -> Answer {
 }
 
 /// Lines 21 to 23.
-fn written(request: &Request<'_>, resource: &Resource<'_>, created: bool) -> Answer {
+fn written(
+    request: &Request<'_>,
+    resource: &Resource<'_>,
+    (created, rewritten): (bool, bool),
+) -> Answer {
     if matches!(resource, Resource::Session) {
         return Answer::Written(Written {
             created,
@@ -479,11 +485,12 @@ fn written(request: &Request<'_>, resource: &Resource<'_>, created: bool) -> Ans
             validators: false,
         });
     }
-    let verbatim =
-        request.method != Method::Put || request.content_encoding != Some(ContentEncoding::Gzip);
+    let coded = request.content_encoding == Some(ContentEncoding::Gzip);
+    let verbatim = request.method != Method::Put || !(coded || rewritten);
+    let representation = rewritten || request.wants_representation();
     Answer::Written(Written {
         created,
-        representation: request.wants_representation() && request.method != Method::Delete,
+        representation: representation && request.method != Method::Delete,
         validators: verbatim && request.method != Method::Delete,
     })
 }

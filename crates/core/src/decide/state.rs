@@ -158,5 +158,7 @@ pub enum Progress {
     Committed {
         /// Whether the document came into being.
         created: bool,
+        /// Whether the server changed what was sent.
+        rewritten: bool,
     },
 }

@@ -363,7 +363,10 @@ fn section_3_lines_16_to_20_are_answered_as_they_are_found() {
 
 #[test]
 fn section_3_lines_21_to_23() {
-    let committed = |created| Progress::Committed { created };
+    let committed = |created| Progress::Committed {
+        created,
+        rewritten: false,
+    };
     let asks = |method| Setup::new(method).with("prefer", "return=representation");
     let gzip = Setup::new("PUT").with("content-encoding", "gzip");
     let cases = [

@@ -46,8 +46,12 @@ pub(crate) fn session<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body>
     if let Decision::Answer(answer) = decision {
         return answer::simple(call, &answer);
     }
+    let done_with = Progress::Committed {
+        created: false,
+        rewritten: false,
+    };
     let (cookie, decision) = match cookie(call) {
-        Ok(cookie) => (Some(cookie), ask(Progress::Committed { created: false })),
+        Ok(cookie) => (Some(cookie), ask(done_with)),
         Err(problem) => (None, ask(Progress::Failed(problem))),
     };
     match (decision, cookie) {

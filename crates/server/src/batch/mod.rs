@@ -15,14 +15,14 @@ use matchbook_core::json::text::quote_into;
 use matchbook_core::limits::BATCH_BYTES;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::Version;
-use matchbook_store::{self as store, CommitError, OperationId, Store};
+use matchbook_store::{self as store, Store};
 
 use crate::answer;
 use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
 use crate::receipts::{self, Claim, Kept, Whole};
-use crate::write::{Attempt, failed, refused, uncommitted};
+use crate::write::{Attempt, commit_batch, failed, refused};
 use parse::parse;
 use work::Work;
 
@@ -77,7 +77,7 @@ async fn once<S: Store>(
         &call.facts,
         &call.circumstances,
         &resource,
-        &app.policy,
+        call.policy(app),
         &Progress::Asked,
     );
     if let Decision::Answer(answer) = asked {
@@ -120,12 +120,10 @@ async fn commit<S: Store>(
         None => None,
     };
     let batch = store::Batch { receipt, ..batch };
-    let operation = OperationId(call.id.as_u128());
-    match app.store.commit(operation, batch).await {
-        Ok(versions) => Ok(Attempt::Done(answered(&items, &versions))),
-        Err(CommitError::Rejected(_)) => Ok(Attempt::Overtaken),
-        Err(error) => Err(uncommitted(call.id, &error)),
-    }
+    Ok(match commit_batch(app, call, batch).await? {
+        Some(versions) => Attempt::Done(answered(&items, &versions)),
+        None => Attempt::Overtaken,
+    })
 }
 
 /// The problem of the request that failed, with its place.

@@ -24,7 +24,7 @@ use crate::pages;
 use crate::rebase;
 use crate::receipts::{Kept, Named};
 use crate::representation::Representation;
-use crate::write::{plan, succeeded};
+use crate::write::{Planned, plan, succeeded};
 
 pub(super) struct Work<'a, S> {
     app: &'a App<S>,
@@ -92,12 +92,14 @@ impl<'a, S: Store> Work<'a, S> {
             framing_fault: None,
             secure: self.outer.facts.secure,
         });
+        let method = facts.method;
         let call = Call {
             facts,
             target: target.clone(),
             circumstances: self.outer.circumstances,
             caller: self.outer.caller.clone(),
             parts: &parts,
+            rules: self.app.rules(method, &target),
             id: self.outer.id,
         };
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
@@ -131,7 +133,7 @@ impl<'a, S: Store> Work<'a, S> {
             &call.facts,
             &call.circumstances,
             resource,
-            &self.app.policy,
+            call.policy(self.app),
             &progress,
         )
     }
@@ -180,11 +182,12 @@ impl<'a, S: Store> Work<'a, S> {
             Decision::Proceed => {}
         }
         let bytes = content
-            .read(call, self.app.policy.max_document_bytes)
+            .read(call, call.policy(self.app).max_document_bytes)
             .await?;
-        let effect = plan(self.app, call, path, standing.document.as_ref(), &bytes).await?;
-        match (effect, &standing.document) {
-            (Some(effect), _) => self.plan(call, path, &standing, effect),
+        let before = standing.document.as_ref();
+        let planned = plan(self.app, call, path, before, &bytes, self.at).await?;
+        match (planned, &standing.document) {
+            (Some(planned), _) => self.plan(call, path, &standing, planned),
             (None, Some(document)) => {
                 let kept = self.kept(
                     call,
@@ -221,22 +224,31 @@ impl<'a, S: Store> Work<'a, S> {
             .member(&Uuid::now_v7().to_string())
             .map_err(|fault| Kind::TargetTooLong.because(fault.detail()))?;
         let bytes = content
-            .read(call, self.app.policy.max_document_bytes)
+            .read(call, call.policy(self.app).max_document_bytes)
             .await?;
-        let effect = plan(self.app, call, &path, None, &bytes).await?;
-        let effect =
-            effect.ok_or_else(|| Kind::Internal.because("a new document changes nothing"))?;
+        let planned = plan(self.app, call, &path, None, &bytes, self.at).await?;
+        let planned =
+            planned.ok_or_else(|| Kind::Internal.because("a new document changes nothing"))?;
         let standing = Standing {
             document: None,
             by: None,
         };
-        self.plan(call, &path, &standing, effect);
+        self.plan(call, &path, &standing, planned);
         Ok(None)
     }
 
     /// Adds a write, and the answer to it.
-    fn plan(&mut self, call: &Call<'_>, path: &DocumentPath, standing: &Standing, effect: Effect) {
+    fn plan(
+        &mut self,
+        call: &Call<'_>,
+        path: &DocumentPath,
+        standing: &Standing,
+        planned: Planned,
+    ) {
         let index = self.writes.len();
+        let Planned {
+            effect, rewritten, ..
+        } = planned;
         let document = match &effect {
             Effect::Delete => None,
             Effect::Put {
@@ -251,6 +263,7 @@ impl<'a, S: Store> Work<'a, S> {
         };
         let progress = Progress::Committed {
             created: standing.document.is_none(),
+            rewritten,
         };
         let kept = self.kept(call, path, document.as_ref(), Named::Made(index), &progress);
         self.answers.push(kept);

@@ -65,6 +65,9 @@ async fn serve(
     let tls = settings.tls_cert.clone().zip(settings.tls_key.clone());
     let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
     let limit = settings.max_connections.get();
+    app.load()
+        .await
+        .map_err(|error| Failure::usage(format!("cannot read the settings: {error}")))?;
     let workers = Workers::start()?;
     let listener = Listener::bind(app.clone(), settings.listen, tls.as_ref(), limit, workers)
         .await

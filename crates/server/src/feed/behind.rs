@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use matchbook_core::feed::{Cursor, EndReason, Event, ResetReason, SnapshotPlace};
+use matchbook_core::field::coding::Coding;
 use matchbook_core::query::FeedQuery;
 use matchbook_core::tag::Version;
 use matchbook_store::{ChangesError, ReadError, Scope, Store};
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::blocks::Blocks;
 use super::channel::Subscription;
+use super::gzip::{self, Sum};
 use super::snapshot;
 use super::spec::Spec;
 use super::stream::{EventStream, Message};
@@ -72,22 +74,31 @@ impl Start {
     }
 }
 
-/// Begins a stream.
-pub(super) fn start<S: Store>(app: &Arc<App<S>>, spec: Arc<Spec>, start: Start) -> EventStream {
+/// Begins a stream in this coding: gzip or none.
+pub(super) fn start<S: Store>(
+    app: &Arc<App<S>>,
+    spec: Arc<Spec>,
+    start: Start,
+    coding: Coding,
+) -> EventStream {
     if matches!(start, Start::Now) {
-        let mut subscription = app.hub.join(&spec, || app.store.status().applied);
+        let joined = app.hub.join(&spec, || app.store.status().applied);
+        let mut subscription = joined.coded(coding);
         let position = app.store.status().applied;
         if subscription.attach(position) {
             let mut text = String::new();
             Event::Synced.block_into(&mut text, &Cursor::from(position), Some(RETRY_MS));
-            return EventStream::even(Blocks::new(&text), subscription);
+            return EventStream::even(&text, subscription);
         }
     }
     let (messages, receiver) = mpsc::channel(PIECES_AHEAD);
+    let sent = (coding == Coding::Gzip).then(Sum::default);
     let reader = Reader {
         app: Arc::clone(app),
         spec,
         messages,
+        coding,
+        sent,
         text: format!("retry: {RETRY_MS}\n"),
         has_blocks: false,
         shown: None,
@@ -102,7 +113,7 @@ pub(super) fn start<S: Store>(app: &Arc<App<S>>, spec: Arc<Spec>, start: Start) 
         },
     };
     tokio::spawn(reader.run(start));
-    EventStream::behind(receiver)
+    EventStream::behind(receiver, sent)
 }
 
 /// Why a reader stops.
@@ -136,6 +147,9 @@ pub(super) struct Reader<S> {
     pub(super) app: Arc<App<S>>,
     pub(super) spec: Arc<Spec>,
     messages: mpsc::Sender<Message>,
+    coding: Coding,
+    /// The sum of what was sent, to a reader of gzip.
+    sent: Option<Sum>,
     /// What is not sent yet. At the beginning that is `retry`, which belongs into the
     /// first block.
     text: String,
@@ -236,9 +250,24 @@ impl<S: Store> Reader<S> {
             return Ok(());
         }
         self.has_blocks = false;
-        let blocks = Blocks::new(&std::mem::take(&mut self.text));
-        let sent = self.messages.send(Message::Blocks(blocks)).await;
+        let text = std::mem::take(&mut self.text);
+        let message = match self.sent {
+            None => Message::Blocks(Blocks::new(text)),
+            Some(sent) => {
+                let coded = gzip::offload(text.len(), move || Self::compress(sent, &text));
+                let (blocks, sent) = coded.await.ok_or(Stop::Gone)?;
+                self.sent = Some(sent);
+                Message::Compressed(blocks, sent)
+            }
+        };
+        let sent = self.messages.send(message).await;
         sent.map_err(|_| Stop::Gone)
+    }
+
+    fn compress(sent: Sum, text: &str) -> (Blocks, Sum) {
+        let piece = gzip::alone(text.as_bytes());
+        let piece = [gzip::head(sent), &piece].concat();
+        (Blocks::new(piece), sent.and(text.as_bytes()))
     }
 
     /// Reads the log to its end, and joins those who are there.
@@ -279,7 +308,7 @@ impl<S: Store> Reader<S> {
             // written before.
             let mut joined = subscription
                 .take()
-                .unwrap_or_else(|| self.app.hub.join(&self.spec, || at));
+                .unwrap_or_else(|| self.app.hub.join(&self.spec, || at).coded(self.coding));
             if joined.attach(at) {
                 return Ok((joined, at));
             }
@@ -298,7 +327,6 @@ impl<S: Store> Reader<S> {
     async fn end(mut self, reason: EndReason) {
         let position = self.position;
         Event::End(reason).block_into(&mut self.text, &position, Some(spread(RETRY_MS)));
-        let blocks = Blocks::new(&std::mem::take(&mut self.text));
-        let _ = self.messages.send(Message::End(blocks)).await;
+        let _ = self.messages.send(Message::End(self.text)).await;
     }
 }

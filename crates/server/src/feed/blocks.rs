@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// Some blocks, in a chunk of HTTP/1.1 (RFC 9112 §7.1).
+/// Some blocks, in their content coding, in a chunk of HTTP/1.1 (RFC 9112 §7.1).
 #[derive(Clone, Debug)]
 pub(crate) struct Blocks {
     chunk: Bytes,
@@ -14,9 +14,10 @@ pub(crate) struct Blocks {
 const LINE_END: &str = "\r\n";
 
 impl Blocks {
-    pub(super) fn new(text: &str) -> Self {
-        let size = format!("{:x}{LINE_END}", text.len());
-        let chunk = [&size, text, LINE_END].concat();
+    pub(super) fn new(content: impl AsRef<[u8]>) -> Self {
+        let content = content.as_ref();
+        let size = format!("{:x}{LINE_END}", content.len());
+        let chunk = [size.as_bytes(), content, LINE_END.as_bytes()].concat();
         Self {
             chunk: Bytes::from(chunk),
             begin: size.len(),
@@ -26,6 +27,12 @@ impl Blocks {
     /// Length of the chunk.
     pub(super) fn len(&self) -> usize {
         self.chunk.len()
+    }
+
+    /// The blocks alone.
+    pub(super) fn content(&self) -> &[u8] {
+        let end = self.chunk.len().saturating_sub(LINE_END.len());
+        self.chunk.get(self.begin..end).unwrap_or_default()
     }
 
     /// The blocks with their framing.
@@ -52,6 +59,7 @@ mod tests {
         let chunk = blocks.clone().into_chunk();
         assert_eq!(chunk, format!("15\r\n{text}\r\n"));
         assert_eq!(blocks.len(), chunk.len());
+        assert_eq!(blocks.content(), text.as_bytes());
         assert_eq!(blocks.into_content(), text);
     }
 }

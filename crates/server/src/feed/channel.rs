@@ -3,28 +3,22 @@
 //! read it. A reader is a place in the ring; who falls out of it is sent away, and goes
 //! on from the log.
 
-use std::collections::VecDeque;
+use std::cmp::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use matchbook_core::feed::{Cursor, EndReason, Event};
-use matchbook_core::tag::{Revision, Version};
+use matchbook_core::field::coding::Coding;
+use matchbook_core::tag::Version;
 
 use super::blocks::Blocks;
+use super::gzip::{self, REACH_BYTES, Sum};
 use super::hub::Hub;
+use super::ring::{Compressed, Encoded, Ring, Run};
 use super::spec::Spec;
 use crate::connection::workers;
-
-/// Frames of a channel: more than the largest batch of the heaviest writer makes while
-/// a reader's turn comes.
-const FRAMES: usize = 8_192;
-
-/// Bytes of a channel's frames, of which the last is kept however large it is.
-const FRAMES_BYTES: usize = 8 * 1_024 * 1_024;
-
-/// How long a frame is kept. A reader that does not take it by then does not keep up.
-const KEPT: Duration = Duration::from_secs(30);
 
 /// A channel is never silent for longer (contract §7, `heartbeat`).
 const SILENCE: Duration = Duration::from_secs(15);
@@ -33,11 +27,17 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// `synced`).
 const BOOKMARK: Duration = Duration::from_secs(60);
 
+/// How much of the last frames the next one refers to, at least: the last event of each of
+/// some documents. To look through so much takes as long as to compress an event.
+const BEFORE_BYTES: usize = 8 * 1_024;
+
 /// A live query and those who follow it.
 pub(super) struct Channel {
     pub(super) id: u64,
     pub(super) spec: Arc<Spec>,
     ring: Mutex<Ring>,
+    /// Readers of gzip. Without one, nothing is compressed.
+    gzip_readers: AtomicUsize,
     /// By worker: those who have taken all there is.
     waiting: Box<[Mutex<Waiting>]>,
 }
@@ -50,28 +50,6 @@ struct Waiting {
     taken: u64,
 }
 
-struct Ring {
-    frames: VecDeque<Frame>,
-    bytes: usize,
-    /// Number of the first frame, counted from the channel's beginning.
-    first: u64,
-    /// Every change after this is in a frame, as far as the follower has come.
-    begin: Revision,
-    last_frame: Instant,
-    /// The position that was told last, and when.
-    bookmark: (Version, Instant),
-    /// Why and until when all are sent away.
-    end: Option<(EndReason, u32)>,
-}
-
-#[derive(Clone)]
-struct Frame {
-    /// The position with it, for changes; a reader that is there already skips it.
-    position: Option<Version>,
-    blocks: Blocks,
-    made: Instant,
-}
-
 /// A reader's place in a channel.
 pub(crate) struct Subscription {
     hub: Arc<Hub>,
@@ -81,6 +59,8 @@ pub(crate) struct Subscription {
     next: u64,
     /// It waits, as long as nobody was taken out since.
     waits: Option<u64>,
+    /// What it has taken, if it reads gzip.
+    run: Option<Box<Run>>,
 }
 
 /// What a reader gets.
@@ -90,35 +70,50 @@ pub(super) enum Taken {
         /// Whether it tells of changes, and not only that the line is alive.
         is_changes: bool,
     },
-    /// The last one.
-    End(Blocks),
+    /// The last ones, not coded.
+    End(String),
     /// It was too slow: what comes next is no longer here.
     Lost,
 }
 
 impl Channel {
     pub(super) fn new(id: u64, spec: Arc<Spec>, position: Version, workers: usize) -> Self {
-        let now = Instant::now();
         Self {
             id,
             spec,
-            ring: Mutex::new(Ring {
-                frames: VecDeque::new(),
-                bytes: 0,
-                first: 0,
-                begin: position.revision,
-                last_frame: now,
-                bookmark: (position, now),
-                end: None,
-            }),
+            ring: Mutex::new(Ring::new(position, Instant::now())),
+            gzip_readers: AtomicUsize::new(0),
             waiting: (0..workers.max(1)).map(|_| Mutex::default()).collect(),
         }
     }
 
+    /// Whether somebody reads gzip.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.gzip_readers.load(Relaxed) > 0
+    }
+
+    /// What is pushed next, for those who read gzip.
+    pub(super) fn compress(&self, text: &str) -> Compressed {
+        let text = text.as_bytes();
+        let (piece, reach_bytes) = if text.len() < REACH_BYTES {
+            let place = (self.id, self.ring().sum());
+            let before_bytes = (2 * text.len()).clamp(BEFORE_BYTES, REACH_BYTES);
+            let before = || self.ring().last_content(before_bytes);
+            gzip::next(place, text, before)
+        } else {
+            // It has enough to refer to in itself, and so it is for all.
+            (gzip::alone(text), 0)
+        };
+        Compressed {
+            blocks: Blocks::new(piece),
+            reach_bytes: reach_bytes as u64,
+        }
+    }
+
     /// Adds the changes of a batch.
-    pub(super) fn push(&self, blocks: Blocks, position: Version) {
+    pub(super) fn push(&self, content: Encoded, position: Version) {
         let mut ring = self.ring();
-        ring.push(blocks, Some(position));
+        ring.push(content, position);
         ring.bookmark = (position, Instant::now());
     }
 
@@ -137,8 +132,13 @@ impl Channel {
             return false;
         };
         let mut text = String::new();
+        drop(ring);
         event.block_into(&mut text, &Cursor::from(position), None);
-        ring.push(Blocks::new(&text), None);
+        let content = Encoded {
+            blocks: Blocks::new(&text),
+            compressed: self.is_compressed().then(|| self.compress(&text)),
+        };
+        self.ring().push_sign(content, position);
         true
     }
 
@@ -172,40 +172,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Ring {
-    fn push(&mut self, blocks: Blocks, position: Option<Version>) {
-        let made = Instant::now();
-        self.bytes += blocks.len();
-        self.frames.push_back(Frame {
-            position,
-            blocks,
-            made,
-        });
-        self.last_frame = made;
-        while self.frames.len() > FRAMES || (self.bytes > FRAMES_BYTES && self.frames.len() > 1) {
-            self.drop_first();
-        }
-    }
-
-    fn forget(&mut self, now: Instant) {
-        while let Some(frame) = self.frames.front()
-            && now.duration_since(frame.made) >= KEPT
-        {
-            self.drop_first();
-        }
-    }
-
-    fn drop_first(&mut self) {
-        if let Some(frame) = self.frames.pop_front() {
-            self.bytes -= frame.blocks.len();
-            self.first += 1;
-            self.begin = frame
-                .position
-                .map_or(self.begin, |position| position.revision);
-        }
-    }
-}
-
 impl Subscription {
     /// A reader to whom nothing was sent yet; [`Subscription::attach`] gives it its place.
     pub(super) fn new(hub: Arc<Hub>, channel: Arc<Channel>) -> Self {
@@ -216,7 +182,26 @@ impl Subscription {
             seen,
             next: 0,
             waits: None,
+            run: None,
         }
+    }
+
+    /// A reader who gets this coding: gzip or none.
+    pub(super) fn coded(mut self, coding: Coding) -> Self {
+        if coding == Coding::Gzip && self.run.is_none() {
+            self.channel.gzip_readers.fetch_add(1, Relaxed);
+            self.run = Some(Box::default());
+        }
+        self
+    }
+
+    pub(super) fn is_gzip(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// The sum of what it has taken as gzip, after what it was sent before.
+    pub(super) fn sum_after(&self, sent: Sum) -> Sum {
+        self.run.as_ref().map_or(sent, |run| run.sum_after(sent))
     }
 
     /// Goes on after a position, if the ring reaches back so far.
@@ -237,32 +222,41 @@ impl Subscription {
     }
 
     /// What a reader is told that was [lost](Taken::Lost).
-    pub(super) fn too_slow(&self) -> Blocks {
+    pub(super) fn too_slow(&self) -> String {
         let mut text = String::new();
         Event::End(EndReason::Slow).block_into(&mut text, &Cursor::from(self.seen), None);
-        Blocks::new(&text)
+        text
     }
 
     /// What comes next.
     pub(super) fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Taken> {
-        let ring = self.channel.ring();
+        let mut ring = self.channel.ring();
         loop {
             let Some(offset) = self.next.checked_sub(ring.first) else {
                 return Poll::Ready(Taken::Lost);
             };
             let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-            let Some(frame) = ring.frames.get(offset) else {
+            let Some(frame) = ring.frames.get_mut(offset) else {
                 break;
             };
+            let number = self.next;
             self.next += 1;
-            match frame.position {
-                Some(position) if position.revision <= self.seen.revision => {}
-                position => {
-                    self.seen = position.unwrap_or(self.seen);
-                    return Poll::Ready(Taken::Frame {
-                        blocks: frame.blocks.clone(),
-                        is_changes: position.is_some(),
-                    });
+            let is_changes = frame.is_changes;
+            match frame.position.revision.cmp(&self.seen.revision) {
+                Ordering::Less => {}
+                Ordering::Equal if is_changes => {}
+                Ordering::Equal | Ordering::Greater => {
+                    self.seen = frame.position;
+                    let blocks = match &mut self.run {
+                        None => frame.blocks.clone(),
+                        Some(run) => {
+                            let form = run.take(number, frame);
+                            // Others go on meanwhile.
+                            drop(ring);
+                            form.into_blocks()
+                        }
+                    };
+                    return Poll::Ready(Taken::Frame { blocks, is_changes });
                 }
             }
         }
@@ -276,7 +270,7 @@ impl Subscription {
             };
             let mut text = String::new();
             Event::End(reason).block_into(&mut text, &Cursor::from(told), Some(retry_ms));
-            return Poll::Ready(Taken::End(Blocks::new(&text)));
+            return Poll::Ready(Taken::End(text));
         }
         // While the ring is held: whoever adds a frame finds the reader among those who
         // wait. Once, although hyper asks whenever anything happens on the connection.
@@ -293,6 +287,9 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if self.run.is_some() {
+            self.channel.gzip_readers.fetch_sub(1, Relaxed);
+        }
         self.hub.leave(&self.channel);
     }
 }
@@ -307,6 +304,7 @@ mod tests {
     use matchbook_store::Scope;
 
     use super::*;
+    use crate::feed::ring::FRAMES;
 
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -332,9 +330,8 @@ mod tests {
     fn take(reader: &mut Subscription, woken: &Arc<Woken>) -> Option<Bytes> {
         let waker = Waker::from(Arc::clone(woken));
         match reader.poll_take(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Taken::Frame { blocks, .. } | Taken::End(blocks)) => {
-                Some(blocks.into_content())
-            }
+            Poll::Ready(Taken::Frame { blocks, .. }) => Some(blocks.into_content()),
+            Poll::Ready(Taken::End(text)) => Some(Bytes::from(text)),
             Poll::Ready(Taken::Lost) => Some(Bytes::from_static(b"lost")),
             Poll::Pending => None,
         }
@@ -342,7 +339,11 @@ mod tests {
 
     fn push(channel: &Channel, revision: u64) {
         let text = format!("data: {revision}\n\n");
-        channel.push(Blocks::new(&text), version(revision));
+        let content = Encoded {
+            blocks: Blocks::new(&text),
+            compressed: None,
+        };
+        channel.push(content, version(revision));
     }
 
     fn wake(channel: &Channel) {
@@ -395,7 +396,7 @@ mod tests {
             push(&channel, revision);
         }
         assert_eq!(take(&mut reader, &woken).unwrap(), "lost");
-        let told = reader.too_slow().into_content();
+        let told = reader.too_slow();
         assert_eq!(
             told,
             "event: end\nid: aaaaaaaa-1\ndata: {\"reason\":\"slow\"}\n\n"
@@ -418,6 +419,19 @@ mod tests {
         assert!(channel.tick(version(9), after(50)), "others moved it on");
         let synced = "event: synced\nid: aaaaaaaa-9\ndata: {\"cursor\":\"aaaaaaaa-9\"}\n\n";
         assert_eq!(take(&mut reader, &woken).unwrap(), synced);
+    }
+
+    #[test]
+    fn section_7_4_a_reader_is_not_told_of_positions_behind_its_own() {
+        let mut reader = reader(7);
+        let channel = Arc::clone(&reader.channel);
+        let woken = Arc::new(Woken::default());
+        let begin = Instant::now();
+        assert!(channel.tick(version(7), begin + Duration::from_secs(20)));
+        assert!(reader.attach(version(8)));
+        assert_eq!(take(&mut reader, &woken), None);
+        assert!(reader.attach(version(7)));
+        assert!(take(&mut reader, &woken).is_some());
     }
 
     #[test]

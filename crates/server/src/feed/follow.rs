@@ -12,7 +12,9 @@ use tokio::sync::watch;
 
 use super::blocks::Blocks;
 use super::channel::Channel;
+use super::gzip;
 use super::hub::{Hub, Told};
+use super::ring::Encoded;
 use super::writes::{Known, Place, blocks_into, write};
 use crate::app::App;
 
@@ -147,9 +149,22 @@ async fn tell<S: Store>(
         let writes = writes.iter().filter_map(|index| known.get(*index));
         let mut text = String::new();
         if blocks_into(&mut text, writes, &channel.spec.query, &place) > 0 {
-            channel.push(Blocks::new(&text), end);
+            let content = encode(&channel, text).await;
+            channel.push(content, end);
             app.hub.announce(&channel);
         }
     }
     Ok(end)
+}
+
+/// Some blocks in the codings that are read.
+async fn encode(channel: &Arc<Channel>, text: String) -> Encoded {
+    let blocks = Blocks::new(&text);
+    let compressed = if channel.is_compressed() {
+        let channel = Arc::clone(channel);
+        gzip::offload(text.len(), move || channel.compress(&text)).await
+    } else {
+        None
+    };
+    Encoded { blocks, compressed }
 }

@@ -10,9 +10,11 @@ mod behind;
 mod blocks;
 mod channel;
 mod follow;
+mod gzip;
 mod hub;
 mod page;
 mod relay;
+mod ring;
 mod snapshot;
 mod spec;
 mod stream;
@@ -21,9 +23,10 @@ mod writes;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, header};
 use matchbook_core::decide::{Allow, Answer, Availability, Decision, Progress, Resource, decide};
 use matchbook_core::feed::EndReason;
+use matchbook_core::field::coding::Coding;
 use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::problem::Kind;
 use matchbook_core::query::FeedQuery;
@@ -51,6 +54,10 @@ const SPREAD_MS: u32 = 2_000;
 
 /// Milliseconds in a second.
 const SECOND_MS: u32 = 1_000;
+
+/// How a stream is coded. Each browser and each library of HTTP decodes gzip as it comes;
+/// more codings would mean that each event is compressed more often.
+const STREAM_CODINGS: [Coding; 2] = [Coding::Gzip, Coding::Identity];
 
 /// nginx and others collect what they pass on, unless this tells them not to.
 const UNBUFFERED: (HeaderName, HeaderValue) = (
@@ -101,13 +108,25 @@ fn stream<S: Store>(
     query: &FeedQuery,
     spec: Arc<Spec>,
 ) -> Response<Body> {
+    // What accepts no coding at all gets identity: RFC 9110 §12.5.3 allows it.
+    let coding = call
+        .facts
+        .choose_coding(&STREAM_CODINGS)
+        .unwrap_or_default();
     let body = if call.facts.method == Method::Head {
         EventStream::empty()
     } else {
         let start = Start::of(call.facts.last_event_id, query, &spec.scope);
-        behind::start(app, spec, start).until(call.caller.principal.expires_secs)
+        behind::start(app, spec, start, coding).until(call.caller.principal.expires_secs)
     };
-    unbuffered(FeedForm::EventStream, Body::Events(Box::new(body)))
+    let mut response = unbuffered(FeedForm::EventStream, Body::Events(Box::new(body)));
+    let fields = response.headers_mut();
+    fields.insert(header::VARY, answer::VARY);
+    if coding != Coding::Identity {
+        let coding = HeaderValue::from_static(coding.token());
+        fields.insert(header::CONTENT_ENCODING, coding);
+    }
+    response
 }
 
 /// An event stream that says at once when to come back.

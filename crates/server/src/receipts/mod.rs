@@ -11,7 +11,7 @@ use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Repeat, 
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::{Revision, Version};
-use matchbook_store::{Batch, CommitError, OperationId, Receipt, Store};
+use matchbook_store::{Batch, Receipt, Store};
 use ring::digest;
 
 use crate::answer;
@@ -19,6 +19,7 @@ use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
 use crate::document::unreadable;
+use crate::write::commit_batch;
 use kept::Record;
 pub(crate) use kept::{Kept, Named, Whole};
 pub use sweep::{sweep, sweep_before};
@@ -88,7 +89,7 @@ impl Claim<'_> {
                 &call.facts,
                 &circumstances,
                 resource,
-                &app.policy,
+                call.policy(app),
                 &progress,
             )
         };
@@ -163,11 +164,10 @@ impl Claim<'_> {
             writes: Vec::new(),
             receipt: Some(receipt),
         };
-        let operation = OperationId(call.id.as_u128());
-        match app.store.commit(operation, batch).await {
-            Ok(_) => Some(Ok(())),
-            Err(CommitError::Rejected(_)) => None,
-            Err(error) => Some(Err(crate::write::uncommitted(call.id, &error))),
+        match commit_batch(app, call, batch).await {
+            Ok(Some(_)) => Some(Ok(())),
+            Ok(None) => None,
+            Err(problem) => Some(Err(problem)),
         }
     }
 

@@ -286,9 +286,10 @@ impl Reader {
     }
 
     fn open(&mut self, phase: &Phase, target: &str, id: &str) -> Result<(), Stop> {
-        self.note(format!("GET {target} Last-Event-ID: {id}"));
-        let fields = [("Last-Event-ID", id)];
-        let fields = if id.is_empty() { &fields[..0] } else { &fields };
+        let coding = *self.random.pick(&["gzip", "identity"]);
+        self.note(format!("GET {target} Last-Event-ID: {id} in {coding}"));
+        let fields = [("Accept-Encoding", coding), ("Last-Event-ID", id)];
+        let fields = if id.is_empty() { &fields[..1] } else { &fields };
         let events = Events::try_open(phase.address, target, fields)?;
         if events.head.code != 200 {
             return wrong(events.head.to_string());

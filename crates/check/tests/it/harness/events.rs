@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::client::Connection;
 use super::exact;
+use super::gzip::Gunzip;
 
 /// How long a stream may be read, from its beginning to its end. Only a broken server
 /// lets a test wait so long.
@@ -43,6 +44,10 @@ pub(crate) struct Events {
     last_id: String,
     /// Whether a content that is not chunked was read.
     is_whole: bool,
+    /// What undoes its coding.
+    gunzip: Option<Gunzip>,
+    /// Bytes of the content that came, in its coding.
+    pub(crate) coded_bytes: usize,
 }
 
 impl Event {
@@ -106,6 +111,9 @@ impl Events {
         let bytes = request.bytes();
         connection.try_send(bytes)?;
         let head = connection.try_head()?;
+        let coding = head.maybe("content-encoding");
+        assert!(coding.is_none_or(|coding| coding == "gzip"), "{head}");
+        let gunzip = coding.map(|_| Gunzip::new());
         Ok(Self {
             connection,
             head,
@@ -114,6 +122,8 @@ impl Events {
             read: 0,
             last_id: String::new(),
             is_whole: false,
+            gunzip,
+            coded_bytes: 0,
         })
     }
 
@@ -216,8 +226,19 @@ impl Events {
         Ok(None)
     }
 
-    /// The next part of the content; `None` is its end.
+    /// The next part of what it stands for; `None` is its end.
     fn some(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let coded = self.some_coded()?;
+        self.coded_bytes += coded.as_ref().map_or(0, Vec::len);
+        match (&mut self.gunzip, coded) {
+            (None, coded) => Ok(coded),
+            (Some(gunzip), Some(coded)) => gunzip.more(&coded).map(Some),
+            (Some(gunzip), None) => gunzip.end().map(|()| None),
+        }
+    }
+
+    /// The next part of the content; `None` is its end.
+    fn some_coded(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         if self.head.maybe("transfer-encoding") == Some("chunked") {
             return self.connection.try_chunk();
         }

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod data;
 pub(crate) mod events;
 pub(crate) mod exact;
+pub(crate) mod gzip;
 pub(crate) mod programs;
 pub(crate) mod random;
 pub(crate) mod replica;

@@ -70,6 +70,9 @@ fn section_7_6_the_table_of_the_session() {
         assert_eq!(setup.asked(), expected, "{}", setup.method);
     }
     let made = session("POST").with("prefer", "return=representation");
-    let made = made.decide(&Progress::Committed { created: false });
+    let made = made.decide(&Progress::Committed {
+        created: false,
+        rewritten: false,
+    });
     assert_eq!(name(&made), "204 written");
 }
