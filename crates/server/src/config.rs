@@ -104,8 +104,6 @@ settings! {
     auth_issuer: Option<String> = "TEXT", "";
     /// What the `aud` of tokens must be or hold: the name of this server to the issuer.
     auth_audience: Option<String> = "TEXT", "";
-    /// Take API keys too.
-    api_keys: bool = "BOOL", "false";
     /// How log lines are written: `human` or `json`.
     log: LogFormat = "FORMAT", "human";
     /// Log a line for each request.
@@ -149,7 +147,7 @@ impl Settings {
     /// Whether requests need credentials.
     #[must_use]
     pub fn authenticates(&self) -> bool {
-        self.api_keys || !self.auth_key.is_empty()
+        !self.auth_key.is_empty()
     }
 
     fn check_authentication(&self) -> Result<(), String> {
@@ -270,11 +268,5 @@ mod tests {
             ..whole()
         };
         assert_eq!(reachable.check(), Ok(()));
-        let by_keys = Settings {
-            api_keys: true,
-            listen: "0.0.0.0:2040".parse().unwrap(),
-            ..Settings::default()
-        };
-        assert_eq!(by_keys.check(), Ok(()));
     }
 }

@@ -325,7 +325,6 @@ mod tests {
             ("auth_key", "k,https://h/jwks", "['k', 'https://h/jwks']"),
             ("auth_issuer", "i", "'i'"),
             ("auth_audience", "a", "'a'"),
-            ("api_keys", "true", "true"),
             ("log", "json", "'json'"),
             ("access_log", "true", "true"),
             ("max_connections", "7", "7"),
