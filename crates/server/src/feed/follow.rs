@@ -40,6 +40,9 @@ pub(crate) async fn follow<S: Store>(app: Arc<App<S>>) {
         applied.borrow_and_update();
         match step(&app).await {
             Ok(Step::More) => {}
+            // Written meanwhile, and acknowledged perhaps: a stream that is to end tells it
+            // before.
+            Ok(Step::Even { .. }) if lags(&app) => {}
             Ok(Step::Alone) => app.hub.someone.notified().await,
             Ok(Step::Even { told }) => {
                 app.hub.is_even();
@@ -62,6 +65,13 @@ pub(crate) async fn follow<S: Store>(app: Arc<App<S>>) {
             app.hub.tick(now);
         }
     }
+}
+
+/// Whether there is more than was read.
+fn lags<S: Store>(app: &App<S>) -> bool {
+    let applied = app.store.status().applied.revision;
+    let position = app.hub.position();
+    position.is_some_and(|position| position.revision < applied)
 }
 
 /// Until something was written, it is time to look after silent channels, or all is to

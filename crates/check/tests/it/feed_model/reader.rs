@@ -220,22 +220,20 @@ impl Reader {
         }
         self.expected = None;
         self.misses_nothing(event)?;
-        self.get_what_is_not_held(event, phase)?;
+        if event.name == "patch" {
+            self.get_what_is_not_held(&event.text("path"), phase)?;
+        }
         self.replica.try_apply(event).map_err(Stop::Wrong)
     }
 
     /// One who began now asks for the document of which only a patch is told.
-    fn get_what_is_not_held(&mut self, event: &Event, phase: &Phase) -> Result<(), Stop> {
-        if event.name != "patch" || self.replica.is_whole {
-            return Ok(());
-        }
-        let path = event.text("path");
-        if self.replica.held.contains_key(&path) {
+    fn get_what_is_not_held(&mut self, path: &str, phase: &Phase) -> Result<(), Stop> {
+        if self.replica.is_whole || self.replica.held.contains_key(path) {
             return Ok(());
         }
         self.note(format!("gets {path}"));
-        if let Some(held) = self.asked.stored(phase.address)?.remove(&path) {
-            self.replica.held.insert(path, held);
+        if let Some(held) = self.asked.stored(phase.address)?.remove(path) {
+            self.replica.held.insert(path.to_owned(), held);
         }
         Ok(())
     }
@@ -375,7 +373,7 @@ impl Reader {
             }
             let page = body(&answer)?;
             let changes = page["changes"].as_array().unwrap();
-            self.changes(changes, page["cursor"].as_str().unwrap())?;
+            self.changes(changes, page["cursor"].as_str().unwrap(), phase)?;
             if page["more"] == false {
                 self.replica.is_synced = true;
                 return Ok(());
@@ -408,12 +406,12 @@ impl Reader {
         let Some(cursor) = last["cursor"].as_str() else {
             return wrong("the last line is no cursor");
         };
-        self.changes(&lines, cursor)?;
+        self.changes(&lines, cursor, phase)?;
         self.replica.is_synced = true;
         Ok(())
     }
 
-    fn changes(&mut self, changes: &[Value], cursor: &str) -> Result<(), Stop> {
+    fn changes(&mut self, changes: &[Value], cursor: &str, phase: &Phase) -> Result<(), Stop> {
         let before = revision(self.replica.id.as_deref().unwrap());
         if self.is_lost {
             return wrong("a lost position is gone on with");
@@ -428,6 +426,9 @@ impl Reader {
         for change in changes {
             self.note(format!("page: {}", shorten(&change.to_string())));
             let event = change["event"].as_str().unwrap();
+            if event == "patch" {
+                self.get_what_is_not_held(change["path"].as_str().unwrap(), phase)?;
+            }
             self.replica.change(event, change).map_err(Stop::Wrong)?;
         }
         self.replica.id = Some(cursor.to_owned());
