@@ -11,7 +11,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version, header};
 use hyper::body::Body as _;
 use matchbook_access::{Kind, Principal};
 use matchbook_core::clock::Timestamp;
-use matchbook_core::decide::{Availability, Circumstances, Credentials, Policy};
+use matchbook_core::decide::{
+    Availability, Circumstances, Credentials, Decision, Policy, Progress, Resource, decide,
+};
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
@@ -94,6 +96,33 @@ impl Call<'_> {
         self.rules
             .as_ref()
             .map_or(&app.policy, |rules| &rules.policy)
+    }
+
+    /// Decides, by what is known of the caller and of the server.
+    pub(crate) fn decide<S>(
+        &self,
+        app: &App<S>,
+        resource: &Resource<'_>,
+        progress: &Progress,
+    ) -> Decision {
+        self.decide_in(app, &self.circumstances, resource, progress)
+    }
+
+    /// Decides where more is known of the circumstances.
+    pub(crate) fn decide_in<S>(
+        &self,
+        app: &App<S>,
+        circumstances: &Circumstances,
+        resource: &Resource<'_>,
+        progress: &Progress,
+    ) -> Decision {
+        decide(
+            &self.facts,
+            circumstances,
+            resource,
+            self.policy(app),
+            progress,
+        )
     }
 
     /// The canonical path that was asked for.

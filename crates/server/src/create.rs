@@ -1,7 +1,7 @@
 //! POST to a collection: a new member with an id of the server's making.
 
 use http::Response;
-use matchbook_core::decide::{Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Decision, Progress, Resource};
 use matchbook_core::name::CollectionPath;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_store::{Expected, Store};
@@ -51,29 +51,17 @@ async fn create_once<S: Store>(
         opaque: "",
         has_members,
     };
-    if let Some(claim) = claim
-        && let Some(first) = Box::pin(claim.replay_one(app, call, content, &resource)).await
-    {
+    if let Some(first) = Box::pin(receipts::first(app, call, content, claim, &resource)).await {
         return Attempt::Done(first);
     }
-    let asked = decide(
-        &call.facts,
-        &call.circumstances,
-        &resource,
-        call.policy(app),
-        &Progress::Asked,
-    );
-    let response = match asked {
+    let response = match call.decide(app, &resource, &Progress::Asked) {
         Decision::Answer(answer) => answer::simple(call, &answer),
         Decision::Proceed => match make(app, call, collection, content, claim).await {
             Ok(attempt) => return attempt,
             Err(problem) => failed(app, call, problem),
         },
     };
-    match claim {
-        Some(claim) => Box::pin(refused(app, call, content, claim, response)).await,
-        None => Attempt::Done(response),
-    }
+    Box::pin(refused(app, call, content, claim, response)).await
 }
 
 async fn make<S: Store>(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Response;
-use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::field::coding::Coding;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
@@ -59,13 +59,7 @@ fn read_from<S: Store>(
     let present = found
         .as_ref()
         .map(|(_, representation)| representation.present());
-    let decision = decide(
-        &call.facts,
-        &call.circumstances,
-        &Resource::Document(present),
-        &app.policy,
-        &Progress::Asked,
-    );
+    let decision = call.decide(app, &Resource::Document(present), &Progress::Asked);
     match (&decision, &found) {
         (Decision::Answer(answer), Some((document, representation))) => {
             about(call, answer, document, representation)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
-use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::field::coding::Coding;
 use matchbook_core::json::compact;
 use matchbook_core::json::text::quote_into;
@@ -65,13 +65,7 @@ pub(crate) async fn list<S: Store>(
         opaque: &opaque,
         has_members: true,
     };
-    let decision = decide(
-        &call.facts,
-        &call.circumstances,
-        &resource,
-        &app.policy,
-        &Progress::Asked,
-    );
+    let decision = call.decide(app, &resource, &Progress::Asked);
     let mut response = match decision {
         Decision::Answer(Answer::Representation(_)) => {
             let Some((list, after)) = call.facts.list.clone() else {
@@ -299,13 +293,7 @@ async fn send_all<S: Store>(
 /// The list of collections.
 pub(crate) async fn collections<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
     let resource = Resource::Page;
-    let decision = decide(
-        &call.facts,
-        &call.circumstances,
-        &resource,
-        &app.policy,
-        &Progress::Asked,
-    );
+    let decision = call.decide(app, &resource, &Progress::Asked);
     match decision {
         Decision::Answer(Answer::Representation(_)) => {}
         Decision::Answer(answer) => return answer::simple(call, &answer),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Response;
-use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::json::text::quote_into;
 use matchbook_core::problem::Kind;
 use matchbook_store::Store;
@@ -57,13 +57,7 @@ fn decided<S: Store>(
     call: &Call<'_>,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
-    let decision = decide(
-        &call.facts,
-        &call.circumstances,
-        resource,
-        &app.policy,
-        &Progress::Asked,
-    );
+    let decision = call.decide(app, resource, &Progress::Asked);
     match decision {
         Decision::Answer(Answer::Representation(_)) => None,
         Decision::Answer(answer) => Some(answer::simple(call, &answer)),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use matchbook_core::clock::Timestamp;
-use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::edit::{Before, Edit, Outcome};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
@@ -34,7 +34,7 @@ use crate::representation::Representation;
 
 /// How often a write is tried again because another came between. Each time another
 /// write succeeded, so only a flood of unconditional writes to one document gets here.
-const ATTEMPTS: u32 = 64;
+pub(crate) const ATTEMPTS: u32 = 64;
 
 pub(crate) async fn write<S: Store>(
     app: &App<S>,
@@ -70,12 +70,10 @@ async fn write_once<S: Store>(
     let representation = current.as_deref().map(Representation::of);
     let present = representation.as_ref().map(Representation::present);
     let resource = Resource::Document(present);
-    if let Some(claim) = claim
-        && let Some(first) = Box::pin(claim.replay_one(app, call, content, &resource)).await
-    {
+    if let Some(first) = Box::pin(receipts::first(app, call, content, claim, &resource)).await {
         return Attempt::Done(first);
     }
-    let response = match asked(app, call, &resource) {
+    let response = match call.decide(app, &resource, &Progress::Asked) {
         Decision::Answer(Answer::Stale(problem)) => {
             let current = current.clone();
             rebase::stale(app, call, path, current, content, &problem).await
@@ -88,42 +86,27 @@ async fn write_once<S: Store>(
             }
         }
     };
-    match claim {
-        Some(claim) => Box::pin(refused(app, call, content, claim, response)).await,
-        None => Attempt::Done(response),
-    }
+    Box::pin(refused(app, call, content, claim, response)).await
 }
 
-/// Keeps a refusal that a repeat is to get too.
+/// Answers with a refusal, and keeps it where a repeat is to get it too.
 pub(crate) async fn refused<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     content: &mut Content,
-    claim: &Claim<'_>,
+    claim: Option<&Claim<'_>>,
     response: Response<Body>,
 ) -> Attempt {
-    if !receipts::is_kept(response.status()) {
+    let Some(claim) = claim.filter(|_| receipts::is_kept(response.status())) else {
         return Attempt::Done(response);
-    }
+    };
     let kept = Kept::of(response);
-    let answer = Whole::One(kept.clone());
-    match claim.keep(app, call, content, answer).await {
-        Some(Ok(())) => Attempt::Done(kept.response(&[])),
-        // It changed nothing, so that a repeat may as well be decided anew.
-        Some(Err(_)) => Attempt::Done(kept.response(&[])),
+    match claim.keep(app, call, content, &kept).await {
+        // Where it could not be kept: it changed nothing, so that a repeat may as well be
+        // decided anew.
+        Some(Ok(()) | Err(_)) => Attempt::Done(kept.response(&[])),
         None => Attempt::Overtaken,
     }
-}
-
-fn asked<S: Store>(app: &App<S>, call: &Call<'_>, resource: &Resource<'_>) -> Decision {
-    let progress = Progress::Asked;
-    decide(
-        &call.facts,
-        &call.circumstances,
-        resource,
-        call.policy(app),
-        &progress,
-    )
 }
 
 pub(crate) enum Attempt {
@@ -150,8 +133,7 @@ async fn attempt<S: Store>(
         return Ok(match (claim, current) {
             (Some(claim), Some(document)) => {
                 let kept = Kept::with(response, Named::Known(document.version));
-                let answer = Whole::One(kept.clone());
-                match claim.keep(app, call, content, answer).await {
+                match claim.keep(app, call, content, &kept).await {
                     Some(done) => done.map(|()| Attempt::Done(kept.response(&[])))?,
                     None => Attempt::Overtaken,
                 }
@@ -335,13 +317,7 @@ pub(crate) fn succeeded<S: Store>(
     progress: &Progress,
 ) -> Response<Body> {
     let resource = Resource::Document(None);
-    match decide(
-        &call.facts,
-        &call.circumstances,
-        &resource,
-        call.policy(app),
-        progress,
-    ) {
+    match call.decide(app, &resource, progress) {
         Decision::Answer(Answer::Written(how)) => answer::written(call, how, made),
         Decision::Answer(answer) => answer::simple(call, &answer),
         Decision::Proceed => answer::refuse(call, &Kind::Internal.because("undecided")),

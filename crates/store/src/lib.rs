@@ -327,6 +327,27 @@ pub struct Scan {
     pub at_least: Revision,
 }
 
+impl Scan {
+    /// The next piece of all members, in order of path, and so many at a time.
+    #[must_use]
+    pub fn members(
+        collection: CollectionPath,
+        after: Option<matchbook_core::query::Place>,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Self {
+        Self {
+            collection,
+            query: Arc::default(),
+            after,
+            limit,
+            max_bytes,
+            count: false,
+            at_least: Revision::ZERO,
+        }
+    }
+}
+
 /// A piece of a collection.
 #[derive(Debug)]
 pub struct Page {

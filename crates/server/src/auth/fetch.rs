@@ -2,7 +2,6 @@
 //! size. Redirects are not followed: the operator names the place.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::config::JwksUrl;
+use crate::connection::{connector, system_roots};
 
 /// Longest time from the connection to the last byte.
 const TIME: Duration = Duration::from_secs(5);
@@ -59,15 +57,9 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) fn new() -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions();
-        let config = config.map(|builder| {
-            let config = builder.with_root_certificates(roots).with_no_client_auth();
-            TlsConnector::from(Arc::new(config))
-        });
-        Self { tls: config.ok() }
+        Self {
+            tls: connector(system_roots()).ok(),
+        }
     }
 
     pub(super) async fn fetch(&self, url: &JwksUrl) -> Result<Fetched, FetchFault> {

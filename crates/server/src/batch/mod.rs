@@ -10,7 +10,8 @@ mod work;
 
 use bytes::Bytes;
 use http::Response;
-use matchbook_core::decide::{Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Decision, Progress, Resource};
+use matchbook_core::field::media_type::MediaType;
 use matchbook_core::json::text::quote_into;
 use matchbook_core::limits::BATCH_BYTES;
 use matchbook_core::problem::{Kind, Problem};
@@ -22,12 +23,9 @@ use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
 use crate::receipts::{self, Claim, Kept, Whole};
-use crate::write::{Attempt, commit_batch, failed, refused};
+use crate::write::{ATTEMPTS, Attempt, commit_batch, failed, refused};
 use parse::parse;
 use work::Work;
-
-/// How often a batch is tried again because another write came between.
-const ATTEMPTS: u32 = 64;
 
 /// Fields that say how the whole answer is to be treated, and mean nothing within it.
 const OUTER: [&str; 4] = [
@@ -64,23 +62,10 @@ async fn once<S: Store>(
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
     let resource = Resource::Batch;
-    if let Some(claim) = claim
-        && let Some((answer, first)) = claim.replay(app, call, content, &resource).await
-    {
-        return Ok(Attempt::Done(match first {
-            Some((Whole::Each(items), versions)) => answered(&items, &versions),
-            Some((Whole::One(kept), versions)) => kept.response(&versions),
-            None => answer::simple(call, &answer),
-        }));
+    if let Some(first) = receipts::first(app, call, content, claim, &resource).await {
+        return Ok(Attempt::Done(first));
     }
-    let asked = decide(
-        &call.facts,
-        &call.circumstances,
-        &resource,
-        call.policy(app),
-        &Progress::Asked,
-    );
-    if let Decision::Answer(answer) = asked {
+    if let Decision::Answer(answer) = call.decide(app, &resource, &Progress::Asked) {
         return Ok(Attempt::Done(answer::simple(call, &answer)));
     }
     let sent = content.read(call, BATCH_BYTES).await?;
@@ -91,10 +76,7 @@ async fn once<S: Store>(
         if let Some(response) = response {
             if batch.atomic {
                 let response = with_index(response, index);
-                return Ok(match claim {
-                    Some(claim) => refused(app, call, content, claim, response).await,
-                    None => Attempt::Done(response),
-                });
+                return Ok(refused(app, call, content, claim, response).await);
             }
             work.refuse(Kept::of(response));
         }
@@ -137,7 +119,7 @@ fn with_index(response: Response<Body>, index: usize) -> Response<Body> {
 }
 
 /// An answer for each request.
-fn answered(items: &[Kept], versions: &[Version]) -> Response<Body> {
+pub(crate) fn answered(items: &[Kept], versions: &[Version]) -> Response<Body> {
     let mut text = String::from("{\"responses\":[");
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -166,7 +148,8 @@ fn answer_into(text: &mut String, item: &Kept, versions: &[Version]) {
         quote_into(text, name);
         text.push(':');
         quote_into(text, value);
-        is_json |= name == "content-type" && value.contains("json");
+        is_json |= name == "content-type"
+            && MediaType::read(value).is_some_and(|content_type| content_type.is_json());
     }
     text.push('}');
     if let Ok(body) = std::str::from_utf8(item.body())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Response;
 use matchbook_core::clock::Timestamp;
-use matchbook_core::decide::{Answer, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Head, Method, Request};
@@ -127,20 +127,9 @@ impl<'a, S: Store> Work<'a, S> {
         }
     }
 
-    fn decide(&self, call: &Call<'_>, resource: &Resource<'_>) -> Decision {
-        let progress = Progress::Asked;
-        decide(
-            &call.facts,
-            &call.circumstances,
-            resource,
-            call.policy(self.app),
-            &progress,
-        )
-    }
-
     /// The answer to what no write is.
     fn refused(&self, call: &Call<'_>, resource: &Resource<'_>) -> Response<Body> {
-        match self.decide(call, resource) {
+        match call.decide(self.app, resource, &Progress::Asked) {
             Decision::Answer(answer) => answer::simple(call, &answer),
             Decision::Proceed => answer::refuse(call, &Kind::Internal.because("undecided")),
         }
@@ -167,7 +156,7 @@ impl<'a, S: Store> Work<'a, S> {
         let standing = self.standing(call, path).await?;
         let representation = standing.document.as_deref().map(Representation::of);
         let present = representation.as_ref().map(Representation::present);
-        match self.decide(call, &Resource::Document(present)) {
+        match call.decide(self.app, &Resource::Document(present), &Progress::Asked) {
             // What this batch itself has made has no tag that could be told.
             Decision::Answer(Answer::Stale(_)) if standing.by.is_some() => {
                 let detail = "a request before this one in the batch has changed the document";
@@ -217,7 +206,7 @@ impl<'a, S: Store> Work<'a, S> {
             opaque: "",
             has_members,
         };
-        if let Decision::Answer(answer) = self.decide(call, &resource) {
+        if let Decision::Answer(answer) = call.decide(self.app, &resource, &Progress::Asked) {
             return Ok(Some(answer::simple(call, &answer)));
         }
         let path = collection

@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client: one connection at a time, over TCP or TLS.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +11,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use matchbook::connection::{connector, system_roots};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use uuid::Uuid;
 
 use super::ClientArgs;
@@ -261,23 +261,22 @@ fn read_field(line: &str) -> Result<(HeaderName, HeaderValue), Failure> {
 }
 
 fn tls_connector(args: &ClientArgs) -> Result<TlsConnector, Failure> {
+    let roots = match &args.cacert {
+        Some(file) => roots_in(file)?,
+        None => system_roots(),
+    };
+    connector(roots).map_err(Failure::usage)
+}
+
+fn roots_in(file: &Path) -> Result<RootCertStore, Failure> {
+    let fault = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("cannot read {}: {why}", file.display()))
+    };
     let mut roots = RootCertStore::empty();
-    if let Some(file) = &args.cacert {
-        let fault = |why: &dyn std::fmt::Display| {
-            Failure::usage(format!("cannot read {}: {why}", file.display()))
-        };
-        let certificates = CertificateDer::pem_file_iter(file).map_err(|e| fault(&e))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|e| fault(&e))?;
-            roots.add(certificate).map_err(|e| fault(&e))?;
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|e| fault(&e))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|e| fault(&e))?;
+        roots.add(certificate).map_err(|e| fault(&e))?;
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(Failure::usage)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(roots)
 }

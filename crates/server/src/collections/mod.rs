@@ -14,7 +14,6 @@ use matchbook_core::field::media_type::MediaType;
 use matchbook_core::json::{self, text::quote_into};
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::problem::{Kind, Problem};
-use matchbook_core::query::Query;
 use matchbook_core::tag::Revision;
 use matchbook_store::{Effect, ReadError, Scan, Store};
 
@@ -69,20 +68,13 @@ impl Collections {
     /// # Errors
     /// [`ReadError`]; what held before still does.
     pub(crate) async fn load<S: Store>(&self, store: &S, policy: &Policy) -> Result<(), ReadError> {
+        let settings = CollectionPath::parse(SETTINGS)
+            .map_err(|fault| ReadError::Failed(fault.to_string()))?;
         let mut all = Vec::new();
         let mut after = None;
         let mut position = None;
         loop {
-            let scan = Scan {
-                collection: CollectionPath::parse(SETTINGS)
-                    .map_err(|fault| ReadError::Failed(fault.to_string()))?,
-                query: Arc::new(Query::default()),
-                after,
-                limit: PIECE,
-                max_bytes: PIECE_BYTES,
-                count: false,
-                at_least: Revision::ZERO,
-            };
+            let scan = Scan::members(settings.clone(), after, PIECE, PIECE_BYTES);
             let page = store.scan(scan).await?;
             position = position.or(Some(page.position.revision));
             for (path, document) in &page.items {

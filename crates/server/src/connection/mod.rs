@@ -33,7 +33,7 @@ use tokio::time::timeout;
 
 use self::state::ConnectionState;
 use self::stream::{Transport, WatchedStream};
-pub use self::tls::{TlsError, TlsFiles};
+pub use self::tls::{TlsError, TlsFiles, connector, system_roots};
 pub use self::workers::Workers;
 use crate::app::App;
 use crate::body::{Body, Piece};

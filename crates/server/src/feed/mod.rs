@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
-use matchbook_core::decide::{Allow, Answer, Availability, Decision, Progress, Resource, decide};
+use matchbook_core::decide::{Allow, Answer, Availability, Decision, Progress, Resource};
 use matchbook_core::feed::EndReason;
 use matchbook_core::field::coding::Coding;
 use matchbook_core::name::{DocumentPath, Target};
@@ -76,11 +76,10 @@ pub(crate) async fn feed<S: Store>(app: &Arc<App<S>>, call: &Call<'_>) -> Respon
     if app.hub.is_full() && circumstances.availability == Availability::Open {
         circumstances.availability = Availability::Overloaded;
     }
-    let decision = decide(
-        &call.facts,
+    let decision = call.decide_in(
+        app,
         &circumstances,
         &Resource::Feed { allow },
-        &app.policy,
         &Progress::Asked,
     );
     let form = match decision {

@@ -7,7 +7,7 @@ mod sweep;
 mod turns;
 
 use http::Response;
-use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Repeat, Resource, decide};
+use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Repeat, Resource};
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::{Revision, Version};
@@ -16,6 +16,7 @@ use ring::digest;
 
 use crate::answer;
 use crate::app::{App, Call, now};
+use crate::batch;
 use crate::body::Body;
 use crate::content::Content;
 use crate::document::unreadable;
@@ -61,70 +62,62 @@ pub(crate) async fn claim<'a, S: Store>(
     }))
 }
 
+/// The first answer to a request that is a repeat.
+pub(crate) async fn first<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
+    resource: &Resource<'_>,
+) -> Option<Response<Body>> {
+    Some(match claim?.replay(app, call, content, resource).await? {
+        Ok((Whole::One(kept), versions)) => kept.response(&versions),
+        Ok((Whole::Each(items), versions)) => batch::answered(&items, &versions),
+        Err(answer) => answer::simple(call, &answer),
+    })
+}
+
 impl Claim<'_> {
-    /// The answer to a repeat: the first one, if the caller may still have it and the
-    /// request is the same.
-    pub(crate) async fn replay<S: Store>(
+    /// The first answer, if there is one; the error is what is answered in place of it,
+    /// where the caller may no longer have it or the request is not the same.
+    async fn replay<S: Store>(
         &self,
         app: &App<S>,
         call: &Call<'_>,
         content: &mut Content,
         resource: &Resource<'_>,
-    ) -> Option<(Answer, Option<(Whole, Vec<Version>)>)> {
+    ) -> Option<Result<(Whole, Vec<Version>), Answer>> {
         let receipt = match app.store.load(&self.name, Revision::ZERO).await {
             Ok(receipt) => receipt?,
-            Err(error) => return Some((Answer::Refuse(unreadable(call, &error)), None)),
+            Err(error) => return Some(Err(Answer::Refuse(unreadable(call, &error)))),
         };
         let Some((record, versions)) = Record::read(&receipt.body) else {
             let problem = Kind::Internal.because("a receipt cannot be read");
-            return Some((Answer::Refuse(problem), None));
+            return Some(Err(Answer::Refuse(problem)));
         };
         let decided = |repeat| {
             let circumstances = Circumstances {
                 repeat,
                 ..call.circumstances
             };
-            let progress = Progress::Asked;
-            decide(
-                &call.facts,
-                &circumstances,
-                resource,
-                call.policy(app),
-                &progress,
-            )
+            call.decide_in(app, &circumstances, resource, &Progress::Asked)
         };
         // The content of whom nobody would answer is not read.
         match decided(Repeat::Same) {
             Decision::Answer(Answer::Replay) => {}
-            Decision::Answer(answer) => return Some((answer, None)),
+            Decision::Answer(answer) => return Some(Err(answer)),
             Decision::Proceed => return None,
         }
         let repeat = match self.fingerprint(call, content).await {
             Ok(fingerprint) if fingerprint == record.fingerprint => Repeat::Same,
             Ok(_) => Repeat::Different,
-            Err(problem) => return Some((Answer::Refuse(problem), None)),
+            Err(problem) => return Some(Err(Answer::Refuse(problem))),
         };
         match decided(repeat) {
-            Decision::Answer(Answer::Replay) => {
-                Some((Answer::Replay, Some((record.answer, versions))))
-            }
-            Decision::Answer(answer) => Some((answer, None)),
+            Decision::Answer(Answer::Replay) => Some(Ok((record.answer, versions))),
+            Decision::Answer(answer) => Some(Err(answer)),
             Decision::Proceed => None,
         }
-    }
-
-    /// The same, where one answer was given.
-    pub(crate) async fn replay_one<S: Store>(
-        &self,
-        app: &App<S>,
-        call: &Call<'_>,
-        content: &mut Content,
-        resource: &Resource<'_>,
-    ) -> Option<Response<Body>> {
-        Some(match self.replay(app, call, content, resource).await? {
-            (_, Some((Whole::One(kept), versions))) => kept.response(&versions),
-            (answer, _) => answer::simple(call, &answer),
-        })
     }
 
     /// The receipt of this request, answered so.
@@ -152,8 +145,9 @@ impl Claim<'_> {
         app: &App<S>,
         call: &Call<'_>,
         content: &mut Content,
-        answer: Whole,
+        answer: &Kept,
     ) -> Option<Result<(), Problem>> {
+        let answer = Whole::One(answer.clone());
         let receipt = match self.receipt(call, content, answer).await {
             Ok(receipt) => receipt,
             Err(problem) => return Some(Err(problem)),

@@ -1,12 +1,10 @@
 //! Receipts go when no client can ask for them any more.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use matchbook_core::clock::Timestamp;
 use matchbook_core::name::CollectionPath;
-use matchbook_core::query::{Place, Query};
-use matchbook_core::tag::Revision;
+use matchbook_core::query::Place;
 use matchbook_store::{
     Batch, CommitError, Effect, Expected, OperationId, ReadError, Scan, Store, Write,
 };
@@ -43,15 +41,7 @@ pub async fn sweep<S: Store>(store: &S) {
 pub async fn sweep_before<S: Store>(store: &S, oldest: Timestamp) -> Result<(), String> {
     let mut after: Option<Place> = None;
     loop {
-        let scan = Scan {
-            collection: CollectionPath::receipts(),
-            query: Arc::new(Query::default()),
-            after,
-            limit: PIECE,
-            max_bytes: PIECE_BYTES,
-            count: false,
-            at_least: Revision::ZERO,
-        };
+        let scan = Scan::members(CollectionPath::receipts(), after, PIECE, PIECE_BYTES);
         let page = store
             .scan(scan)
             .await
