@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod api_keys;
 mod batch;
 mod codings;
 mod collections;
