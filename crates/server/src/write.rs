@@ -194,7 +194,8 @@ pub(crate) async fn plan<S: Store>(
                 .map_err(|problem| unseen(call, caller, problem))?
         }
     };
-    let reads = call.may_result(path, current.is_none(), &effect)?;
+    let is_shown = rewritten || call.facts.wants_representation();
+    let reads = call.may_result(path, current.is_none(), &effect, is_shown)?;
     Ok(Some(Planned {
         effect,
         rewritten,
