@@ -223,6 +223,34 @@ fn section_5_2_a_repeat_is_authorised_anew() {
 }
 
 #[test]
+fn section_5_2_a_repeated_batch_shows_what_may_still_be_read() {
+    let Guarded { server, .. } = &owners();
+    let ann = named("ann");
+    let batch = || {
+        let prefer = json!({"Prefer": "return=representation"});
+        let body = json!({"requests": [
+            {"method": "PUT", "path": "/notes/1", "headers": prefer, "body": {"owner": "ann"}},
+            {"method": "PUT", "path": "/notes/2", "headers": prefer, "body": {"owner": "ann"}},
+        ]});
+        let request = server.post("/_/batch", body.to_string());
+        let request = request.field("Idempotency-Key", "\"b\"");
+        let answers = request
+            .field("Authorization", &ann)
+            .send()
+            .status(200)
+            .json();
+        let shown = answers["responses"].as_array().unwrap().iter();
+        shown
+            .map(|answer| answer["body"].clone())
+            .collect::<Vec<_>>()
+    };
+    let own = json!({"owner": "ann"});
+    assert_eq!(batch(), [own.clone(), own.clone()]);
+    put(server, "/notes/1", &admin(), &json!({"owner": "bob"})).status(204);
+    assert_eq!(batch(), [Value::Null, own]);
+}
+
+#[test]
 fn section_8_each_request_of_a_batch_is_authorised() {
     let Guarded { server, .. } = &owners();
     let ann = named("ann");

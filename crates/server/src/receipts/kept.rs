@@ -125,6 +125,13 @@ impl Kept {
         }
     }
 
+    /// The path of the document that it shows.
+    pub(crate) fn shows(&self) -> Option<&str> {
+        let mut fields = self.head.fields.iter();
+        let shown = fields.find(|(name, _)| name == header::CONTENT_LOCATION.as_str());
+        shown.map(|(_, path)| path.as_str())
+    }
+
     /// Its status.
     pub(crate) const fn status(&self) -> u16 {
         self.head.status

@@ -161,6 +161,13 @@ impl Call<'_> {
         })
     }
 
+    /// Whether the caller may read a document.
+    pub(crate) fn reads(&self, path: &DocumentPath, document: Option<&Arc<Document>>) -> bool {
+        let asker = self.asker.as_ref();
+        let document = document.map(|document| Content::of(&document.content_type, &document.body));
+        asker.is_none_or(|asker| asker.may(Action::Read, path, document.as_ref()))
+    }
+
     /// Whether a save is answered alike for those who may read the document and for those
     /// who may not: its preconditions hold, it compares with nothing, and no
     /// representation comes back. Nearly all are such, and cost one decision less.
