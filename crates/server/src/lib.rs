@@ -10,6 +10,7 @@ pub mod auth;
 pub mod config;
 pub mod connection;
 pub mod metrics;
+pub mod rate;
 pub mod receipts;
 pub mod retention;
 
@@ -22,6 +23,7 @@ mod cors;
 mod create;
 mod document;
 mod feed;
+mod forms;
 mod list;
 mod pages;
 mod rebase;

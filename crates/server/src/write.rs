@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
-use crate::collections::{check_settings, is_settings};
+use crate::collections::{check_settings, full, is_settings};
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::feed::is_followed;
@@ -246,6 +246,7 @@ pub(crate) async fn commit<S: Store>(
             expected,
             effect: effect.clone(),
         }],
+        quotas: call.quota(path).into_iter().collect(),
         receipt,
     };
     match commit_batch(app, call, batch).await? {
@@ -257,13 +258,40 @@ pub(crate) async fn commit<S: Store>(
     }
 }
 
-/// Commits a batch; `None` if another write came between. What it changes of the server's
-/// own settings holds when this returns.
+/// Commits a batch; `None` if another write came between.
 pub(crate) async fn commit_batch<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
 ) -> Result<Option<Vec<Version>>, Problem> {
+    match try_commit(app, call, batch).await {
+        Ok(versions) => Ok(Some(versions)),
+        Err(Uncommitted::Overtaken) => Ok(None),
+        Err(Uncommitted::Failed(problem)) => Err(problem),
+        Err(Uncommitted::Exceeded(excesses)) => Err(excesses.into_iter().next().map_or_else(
+            || Kind::Internal.because("too much of nothing"),
+            |(_, problem)| problem,
+        )),
+    }
+}
+
+/// Why a batch was not committed.
+pub(crate) enum Uncommitted {
+    /// Another write came between.
+    Overtaken,
+    /// These of its writes, by their place, would have filled a collection over its quota.
+    Exceeded(Vec<(usize, Problem)>),
+    /// The store failed.
+    Failed(Problem),
+}
+
+/// Commits a batch. What it changes of the server's own settings holds when this returns.
+pub(crate) async fn try_commit<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    batch: Batch,
+) -> Result<Vec<Version>, Uncommitted> {
+    let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
     let sets = batch.writes.iter().any(|write| is_settings(&write.path));
     let operation = OperationId(call.id.as_u128());
     match app.store.commit(operation, batch).await {
@@ -271,10 +299,17 @@ pub(crate) async fn commit_batch<S: Store>(
             if sets && let Err(error) = Box::pin(app.load()).await {
                 tracing::error!(%error, "settings that were saved cannot be read");
             }
-            Ok(Some(versions))
+            Ok(versions)
         }
-        Err(CommitError::Rejected(_)) => Ok(None),
-        Err(error) => Err(uncommitted(call.id, &error)),
+        Err(CommitError::Rejected(_)) => Err(Uncommitted::Overtaken),
+        Err(CommitError::Exceeded(excesses)) => {
+            let problems = excesses.into_iter().filter_map(|excess| {
+                let problem = full(counted.as_ref()?, excess);
+                Some((excess.index, problem))
+            });
+            Err(Uncommitted::Exceeded(problems.collect()))
+        }
+        Err(error) => Err(Uncommitted::Failed(uncommitted(call.id, &error))),
     }
 }
 
@@ -287,7 +322,7 @@ fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
         CommitError::Indeterminate(_) => {
             Kind::Indeterminate.because("GET the document to see whether it has changed")
         }
-        CommitError::Unavailable(_) | CommitError::Rejected(_) => {
+        CommitError::Unavailable(_) | CommitError::Rejected(_) | CommitError::Exceeded(_) => {
             Kind::StoreUnavailable.because("nothing was changed by this request")
         }
     }

@@ -8,9 +8,11 @@
 mod parse;
 mod work;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::Response;
-use matchbook_core::decide::{Decision, Progress, Resource};
+use matchbook_core::decide::{Circumstances, Decision, Progress, Resource};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::json::text::quote_into;
 use matchbook_core::limits::BATCH_BYTES;
@@ -22,8 +24,9 @@ use crate::answer;
 use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
+use crate::rate::Standing;
 use crate::receipts::{self, Claim, Kept, Whole};
-use crate::write::{ATTEMPTS, Attempt, commit_batch, failed, refused};
+use crate::write::{ATTEMPTS, Attempt, Uncommitted, failed, refused, try_commit};
 use parse::parse;
 use work::Work;
 
@@ -44,8 +47,31 @@ pub(crate) async fn batch<S: Store>(
         Ok(claim) => claim,
         Err(problem) => return answer::refuse(call, &problem),
     };
+    let mut course = Course::default();
+    let mut response = until_done(app, call, content, claim.as_ref(), &mut course).await;
+    app.tell_rate(response.headers_mut(), call, course.charged);
+    response
+}
+
+/// What holds from one attempt to the next.
+#[derive(Default)]
+struct Course {
+    /// How the caller stands, once the requests were counted.
+    charged: Option<Standing>,
+    /// The requests, of a batch that is not all or nothing, for which a collection has no
+    /// room.
+    left_out: BTreeMap<usize, Problem>,
+}
+
+async fn until_done<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
+    course: &mut Course,
+) -> Response<Body> {
     for _ in 0..ATTEMPTS {
-        match once(app, call, content, claim.as_ref()).await {
+        match once(app, call, content, claim, course).await {
             Ok(Attempt::Done(response)) => return response,
             Ok(Attempt::Overtaken) => {}
             Err(problem) => return failed(app, call, problem),
@@ -60,6 +86,7 @@ async fn once<S: Store>(
     call: &Call<'_>,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
+    course: &mut Course,
 ) -> Result<Attempt, Problem> {
     let resource = Resource::Batch;
     if let Some(first) = receipts::first(app, call, content, claim, &resource).await {
@@ -69,10 +96,25 @@ async fn once<S: Store>(
         return Ok(Attempt::Done(answer::simple(call, &answer)));
     }
     let sent = content.read(call, BATCH_BYTES).await?;
-    let batch = parse(&sent, &call.parts.headers)?;
+    let batch = parse(&sent, &call.parts.headers, app.most_in_a_batch())?;
+    if course.charged.is_none() {
+        course.charged = app.charge_batch(call, batch.items.len());
+        let wait_secs = course.charged.and_then(|standing| standing.wait_secs);
+        let circumstances = Circumstances {
+            wait_secs,
+            ..call.circumstances
+        };
+        let decision = call.decide_in(app, &circumstances, &resource, &Progress::Asked);
+        if let Decision::Answer(answer) = decision {
+            return Ok(Attempt::Done(answer::simple(call, &answer)));
+        }
+    }
     let mut work = Work::new(app, call, now());
     for (index, item) in batch.items.into_iter().enumerate() {
-        let response = work.take(item).await;
+        let response = match course.left_out.get(&index) {
+            Some(problem) => Some(failed(app, call, problem.clone())),
+            None => work.take(item).await,
+        };
         if let Some(response) = response {
             if batch.atomic {
                 let response = with_index(response, index);
@@ -81,31 +123,43 @@ async fn once<S: Store>(
             work.refuse(Kept::of(response));
         }
     }
-    let (writes, items) = work.end();
-    commit(app, call, content, claim, writes, items).await
+    let (writes, asked_by, items) = work.end();
+    let writes = with_receipt(call, content, claim, writes, &items).await?;
+    let excesses = match try_commit(app, call, writes).await {
+        Ok(versions) => return Ok(Attempt::Done(answered(&items, &versions))),
+        Err(Uncommitted::Overtaken) => return Ok(Attempt::Overtaken),
+        Err(Uncommitted::Failed(problem)) => return Err(problem),
+        Err(Uncommitted::Exceeded(excesses)) => excesses,
+    };
+    let excesses = excesses.into_iter();
+    let mut excesses =
+        excesses.filter_map(|(write, problem)| Some((*asked_by.get(write)?, problem)));
+    if batch.atomic {
+        let first = excesses.next();
+        let (index, problem) = first.ok_or_else(|| Kind::Internal.because("nothing failed"))?;
+        let response = failed(app, call, problem);
+        return Ok(Attempt::Done(with_index(response, index)));
+    }
+    course.left_out.extend(excesses);
+    Ok(Attempt::Overtaken)
 }
 
-async fn commit<S: Store>(
-    app: &App<S>,
+async fn with_receipt(
     call: &Call<'_>,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
     batch: store::Batch,
-    items: Vec<Kept>,
-) -> Result<Attempt, Problem> {
+    items: &[Kept],
+) -> Result<store::Batch, Problem> {
     let receipt = match claim {
         Some(claim) => Some(
             claim
-                .receipt(call, content, Whole::Each(items.clone()))
+                .receipt(call, content, Whole::Each(items.to_vec()))
                 .await?,
         ),
         None => None,
     };
-    let batch = store::Batch { receipt, ..batch };
-    Ok(match commit_batch(app, call, batch).await? {
-        Some(versions) => Attempt::Done(answered(&items, &versions)),
-        None => Attempt::Overtaken,
-    })
+    Ok(store::Batch { receipt, ..batch })
 }
 
 /// The problem of the request that failed, with its place.

@@ -10,7 +10,7 @@ use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Head, Method, Request};
 use matchbook_core::tag::{Revision, Version};
-use matchbook_store::{Batch, Derived, Document, Effect, Expected, Store, Write};
+use matchbook_store::{Batch, Derived, Document, Effect, Expected, Quota, Store, Write};
 use uuid::Uuid;
 
 use super::parse::Item;
@@ -31,6 +31,9 @@ pub(super) struct Work<'a, S> {
     outer: &'a Call<'a>,
     at: Timestamp,
     writes: Vec<Write>,
+    /// The request that asked for each.
+    asked_by: Vec<usize>,
+    quotas: Vec<Quota>,
     answers: Vec<Kept>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
@@ -60,20 +63,23 @@ impl<'a, S: Store> Work<'a, S> {
             outer,
             at,
             writes: Vec::new(),
+            asked_by: Vec::new(),
+            quotas: Vec::new(),
             answers: Vec::new(),
             made: HashMap::new(),
         }
     }
 
-    /// What is to be written, and the answers.
-    pub(super) fn end(self) -> (Batch, Vec<Kept>) {
+    /// What is to be written, which request asked for each write, and the answers.
+    pub(super) fn end(self) -> (Batch, Vec<usize>, Vec<Kept>) {
         let batch = Batch {
             at: self.at,
             principal: self.outer.caller.name(),
             writes: self.writes,
+            quotas: self.quotas,
             receipt: None,
         };
-        (batch, self.answers)
+        (batch, self.asked_by, self.answers)
     }
 
     /// Notes a refusal.
@@ -99,7 +105,12 @@ impl<'a, S: Store> Work<'a, S> {
             circumstances: self.outer.circumstances,
             caller: self.outer.caller.clone(),
             parts: &parts,
-            rules: self.app.rules(method, &target),
+            // Forms come from browsers, one at a time.
+            rules: match (method, &target) {
+                (Method::Post, Target::Document(_)) => None,
+                _ => self.app.rules(method, &target),
+            },
+            charge: None,
             id: self.outer.id,
         };
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
@@ -255,7 +266,12 @@ impl<'a, S: Store> Work<'a, S> {
             rewritten,
         };
         let kept = self.kept(call, path, document.as_ref(), Named::Made(index), &progress);
+        self.asked_by.push(self.answers.len());
         self.answers.push(kept);
+        let mut quotas = self.quotas.iter();
+        if !quotas.any(|quota| *quota.collection == *path.collection()) {
+            self.quotas.extend(call.quota(path));
+        }
         let revision = standing
             .document
             .as_ref()

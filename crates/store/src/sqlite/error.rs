@@ -83,7 +83,7 @@ impl fmt::Display for OpenError {
             }
             Self::UnknownFormat { file, found } => write!(
                 f,
-                "{} has format version {found}, and this program knows version {FORMAT} only; \
+                "{} has format version {found}, and this program knows versions up to {FORMAT}; \
                  use the version of the program that wrote it",
                 file.display()
             ),

@@ -107,7 +107,8 @@ fn check_sqlite() -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses what is no store of this format; makes an empty file one.
+/// Refuses what is no store that is known; makes an empty file one, and one of an older
+/// format one of this.
 fn check_format(writer: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let fail = |error: rusqlite::Error| OpenError::from_sqlite(file, &error);
     let ours = schema::identify(writer).map_err(fail)?.is_ours(file)?;
@@ -117,7 +118,7 @@ fn check_format(writer: &mut Connection, file: &Path) -> Result<(), OpenError> {
         let creation = random_epoch().map_err(|error| OpenError::from_io(file, &error))?;
         schema::create(writer, creation.as_str()).map_err(fail)?;
     }
-    Ok(())
+    schema::upgrade(writer).map_err(fail)
 }
 
 struct Opening {

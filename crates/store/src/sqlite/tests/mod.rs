@@ -100,6 +100,7 @@ fn put(name: &str, expected: Option<Version>, body: &str) -> Batch {
                 patch: None,
             },
         }],
+        quotas: Vec::new(),
         receipt: None,
     }
 }
