@@ -1,3 +1,5 @@
+//! Buckets, by a clock that stands still.
+
 use governor::clock::FakeRelativeClock;
 
 use super::*;
