@@ -10,11 +10,10 @@ mod keys;
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use governor::clock::Clock;
+use governor::clock::{Clock, MonotonicClock};
 use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
 use governor::{Quota, RateLimiter};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -32,7 +31,7 @@ const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// A limit, and how much of it each caller has used.
-pub struct Rate<C: Clock = Ticks> {
+pub struct Rate<C: Clock = MonotonicClock> {
     limiter: RateLimiter<Ask, Keys, C, StateInformationMiddleware>,
     clock: C,
     per_second: NonZeroU32,
@@ -49,18 +48,6 @@ pub(crate) struct Standing {
     pub(crate) wait_secs: Option<u32>,
 }
 
-/// Nanoseconds since the start.
-#[derive(Clone, Copy, Debug)]
-pub struct Ticks(Instant);
-
-impl Clock for Ticks {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Nanos::from(self.0.elapsed())
-    }
-}
-
 impl<C: Clock> fmt::Debug for Rate<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rate({:?})", self.policy)
@@ -72,7 +59,7 @@ impl Rate {
     /// asked for a while.
     #[must_use]
     pub fn new(per_second: NonZeroU32, burst: NonZeroU32) -> Self {
-        Self::with_clock(per_second, burst, Ticks(Instant::now()))
+        Self::with_clock(per_second, burst, MonotonicClock)
     }
 
     /// Forgets full buckets, for ever.
@@ -85,7 +72,7 @@ impl Rate {
     }
 }
 
-impl<C: Clock<Instant = Nanos> + Clone> Rate<C> {
+impl<C: Clock + Clone> Rate<C> {
     fn with_clock(per_second: NonZeroU32, burst: NonZeroU32, clock: C) -> Self {
         let quota = Quota::per_second(per_second).allow_burst(burst);
         let window_secs = burst.get().div_ceil(per_second.get());
