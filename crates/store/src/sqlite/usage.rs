@@ -38,10 +38,12 @@ impl<'c> Counts<'c> {
         Ok(Self {
             counted: counted.collect::<rusqlite::Result<_>>()?,
             find: connection.prepare("SELECT documents, bytes FROM usage WHERE collection = ?1")?,
+            // In order of revision, so that the log is read from left to right.
             count: connection.prepare(
-                "SELECT count(*), coalesce(sum(length(l.body)), 0) \
-                 FROM documents d JOIN log l ON l.revision = d.revision \
-                 WHERE d.collection = ?1",
+                "SELECT count(*), coalesce(sum(length(l.body)), 0) FROM ( \
+                     SELECT revision FROM documents WHERE collection = ?1 \
+                     ORDER BY revision LIMIT -1 \
+                 ) d CROSS JOIN log l ON l.revision = d.revision",
             )?,
             put: connection.prepare("INSERT OR REPLACE INTO usage VALUES (?1, ?2, ?3)")?,
             length: connection.prepare("SELECT length(body) FROM log WHERE revision = ?1")?,

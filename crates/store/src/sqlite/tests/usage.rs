@@ -87,7 +87,7 @@ fn note(standing: &mut HashMap<&'static str, Revision>, batch: &Batch, versions:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn the_count_is_what_is_there(steps in steps()) {
