@@ -250,66 +250,53 @@ pub(crate) async fn commit<S: Store>(
         receipt,
     };
     match commit_batch(app, call, batch).await? {
-        Some(versions) => match versions.first() {
+        Committed::As(versions) => match versions.first() {
             Some(version) => Ok(Attempt::Done(answered(&effect, *version))),
             None => Err(Kind::Internal.because("a commit without a version")),
         },
-        None => Ok(Attempt::Overtaken),
+        Committed::Overtaken => Ok(Attempt::Overtaken),
+        Committed::Taken(problems) => match problems.into_iter().next() {
+            Some((_, problem)) => Err(problem),
+            None => Err(Kind::Internal.because("a refusal without a reason")),
+        },
     }
 }
 
-/// Commits a batch; `None` if another write came between.
+/// What became of a batch.
+pub(crate) enum Committed {
+    /// Its writes have these versions.
+    As(Vec<Version>),
+    /// Another write came between.
+    Overtaken,
+    /// Writes of these places are not possible, because of other documents.
+    Taken(Vec<(usize, Problem)>),
+}
+
+/// Commits a batch. What it changes of the server's own settings holds when this returns.
 pub(crate) async fn commit_batch<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
-) -> Result<Option<Vec<Version>>, Problem> {
-    match try_commit(app, call, batch).await {
-        Ok(versions) => Ok(Some(versions)),
-        Err(Uncommitted::Overtaken) => Ok(None),
-        Err(Uncommitted::Failed(problem)) => Err(problem),
-        Err(Uncommitted::Exceeded(excesses)) => Err(excesses.into_iter().next().map_or_else(
-            || Kind::Internal.because("too much of nothing"),
-            |(_, problem)| problem,
-        )),
-    }
-}
-
-/// Why a batch was not committed.
-pub(crate) enum Uncommitted {
-    /// Another write came between.
-    Overtaken,
-    /// These of its writes, by their place, would have filled a collection over its quota.
-    Exceeded(Vec<(usize, Problem)>),
-    /// The store failed.
-    Failed(Problem),
-}
-
-/// Commits a batch. What it changes of the server's own settings holds when this returns.
-pub(crate) async fn try_commit<S: Store>(
-    app: &App<S>,
-    call: &Call<'_>,
-    batch: Batch,
-) -> Result<Vec<Version>, Uncommitted> {
-    let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
+) -> Result<Committed, Problem> {
     let sets = batch.writes.iter().any(|write| is_settings(&write.path));
     let operation = OperationId(call.id.as_u128());
+    let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
     match app.store.commit(operation, batch).await {
         Ok(versions) => {
             if sets && let Err(error) = Box::pin(app.load()).await {
                 tracing::error!(%error, "settings that were saved cannot be read");
             }
-            Ok(versions)
+            Ok(Committed::As(versions))
         }
-        Err(CommitError::Rejected(_)) => Err(Uncommitted::Overtaken),
+        Err(CommitError::Rejected(_)) => Ok(Committed::Overtaken),
         Err(CommitError::Exceeded(excesses)) => {
             let problems = excesses.into_iter().filter_map(|excess| {
                 let problem = full(counted.as_ref()?, excess);
                 Some((excess.index, problem))
             });
-            Err(Uncommitted::Exceeded(problems.collect()))
+            Ok(Committed::Taken(problems.collect()))
         }
-        Err(error) => Err(Uncommitted::Failed(uncommitted(call.id, &error))),
+        Err(error) => Err(uncommitted(call.id, &error)),
     }
 }
 

@@ -19,7 +19,7 @@
 //!    atomic commit.
 //! 7. **Fail stop**: after a commit whose fate is unknown nothing is acknowledged
 //!    until the store is opened again.
-//! 8. **Quotas**: no write makes a collection hold more than its batch says that it may.
+//! 9. **Quotas**: no write makes a collection hold more than its batch says that it may.
 //!
 //! Applying a batch is pure: everything that could differ from one machine to the
 //! next (time, ids, validation) is decided before [`Store::commit`], so that a

@@ -1,4 +1,4 @@
-//! What a collection may hold, and what it holds (guarantee 8).
+//! What a collection may hold, and what it holds (guarantee 9).
 
 use std::sync::Arc;
 

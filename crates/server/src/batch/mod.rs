@@ -8,7 +8,7 @@
 mod parse;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::Response;
@@ -26,9 +26,9 @@ use crate::body::Body;
 use crate::content::Content;
 use crate::rate::Standing;
 use crate::receipts::{self, Claim, Kept, Whole};
-use crate::write::{ATTEMPTS, Attempt, Uncommitted, failed, refused, try_commit};
+use crate::write::{ATTEMPTS, Attempt, Committed, commit_batch, failed, refused};
 use parse::parse;
-use work::Work;
+use work::{Done, Work};
 
 /// Fields that say how the whole answer is to be treated, and mean nothing within it.
 const OUTER: [&str; 4] = [
@@ -58,9 +58,8 @@ pub(crate) async fn batch<S: Store>(
 struct Course {
     /// How the caller stands, once the requests were counted.
     charged: Option<Standing>,
-    /// The requests, of a batch that is not all or nothing, for which a collection has no
-    /// room.
-    left_out: BTreeMap<usize, Problem>,
+    /// The problems of requests that other documents have not let be.
+    taken: HashMap<usize, Problem>,
 }
 
 async fn until_done<S: Store>(
@@ -111,7 +110,7 @@ async fn once<S: Store>(
     }
     let mut work = Work::new(app, call, now());
     for (index, item) in batch.items.into_iter().enumerate() {
-        let response = match course.left_out.get(&index) {
+        let response = match course.taken.get(&index) {
             Some(problem) => Some(failed(app, call, problem.clone())),
             None => work.take(item).await,
         };
@@ -123,43 +122,44 @@ async fn once<S: Store>(
             work.refuse(Kept::of(response));
         }
     }
-    let (writes, asked_by, items) = work.end();
-    let writes = with_receipt(call, content, claim, writes, &items).await?;
-    let excesses = match try_commit(app, call, writes).await {
-        Ok(versions) => return Ok(Attempt::Done(answered(&items, &versions))),
-        Err(Uncommitted::Overtaken) => return Ok(Attempt::Overtaken),
-        Err(Uncommitted::Failed(problem)) => return Err(problem),
-        Err(Uncommitted::Exceeded(excesses)) => excesses,
-    };
-    let excesses = excesses.into_iter();
-    let mut excesses =
-        excesses.filter_map(|(write, problem)| Some((*asked_by.get(write)?, problem)));
-    if batch.atomic {
-        let first = excesses.next();
-        let (index, problem) = first.ok_or_else(|| Kind::Internal.because("nothing failed"))?;
-        let response = failed(app, call, problem);
-        return Ok(Attempt::Done(with_index(response, index)));
-    }
-    course.left_out.extend(excesses);
-    Ok(Attempt::Overtaken)
+    let done = work.end();
+    commit(app, call, content, claim, done, &mut course.taken).await
 }
 
-async fn with_receipt(
+async fn commit<S: Store>(
+    app: &App<S>,
     call: &Call<'_>,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
-    batch: store::Batch,
-    items: &[Kept],
-) -> Result<store::Batch, Problem> {
+    done: Done,
+    taken: &mut HashMap<usize, Problem>,
+) -> Result<Attempt, Problem> {
+    let Done {
+        batch,
+        answers: items,
+        requests,
+    } = done;
     let receipt = match claim {
         Some(claim) => Some(
             claim
-                .receipt(call, content, Whole::Each(items.to_vec()))
+                .receipt(call, content, Whole::Each(items.clone()))
                 .await?,
         ),
         None => None,
     };
-    Ok(store::Batch { receipt, ..batch })
+    let batch = store::Batch { receipt, ..batch };
+    Ok(match commit_batch(app, call, batch).await? {
+        Committed::As(versions) => Attempt::Done(answered(&items, &versions)),
+        Committed::Overtaken => Attempt::Overtaken,
+        Committed::Taken(problems) => {
+            let problems = problems.into_iter();
+            taken.extend(problems.filter_map(|(write, problem)| {
+                let request = requests.get(write)?;
+                Some((*request, problem))
+            }));
+            Attempt::Overtaken
+        }
+    })
 }
 
 /// The problem of the request that failed, with its place.

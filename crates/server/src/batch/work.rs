@@ -31,13 +31,22 @@ pub(super) struct Work<'a, S> {
     outer: &'a Call<'a>,
     at: Timestamp,
     writes: Vec<Write>,
-    /// The request that asked for each.
-    asked_by: Vec<usize>,
-    quotas: Vec<Quota>,
     answers: Vec<Kept>,
+    requests: Vec<usize>,
+    quotas: Vec<Quota>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
+}
+
+/// What all requests of a batch come to.
+pub(super) struct Done {
+    /// What is to be written.
+    pub(super) batch: Batch,
+    /// The answers to all requests.
+    pub(super) answers: Vec<Kept>,
+    /// Of each write, the request that asks for it.
+    pub(super) requests: Vec<usize>,
 }
 
 /// A document as a request of a batch finds it.
@@ -63,15 +72,15 @@ impl<'a, S: Store> Work<'a, S> {
             outer,
             at,
             writes: Vec::new(),
-            asked_by: Vec::new(),
-            quotas: Vec::new(),
             answers: Vec::new(),
+            requests: Vec::new(),
+            quotas: Vec::new(),
             made: HashMap::new(),
         }
     }
 
-    /// What is to be written, which request asked for each write, and the answers.
-    pub(super) fn end(self) -> (Batch, Vec<usize>, Vec<Kept>) {
+    /// What is to be written, and the answers.
+    pub(super) fn end(self) -> Done {
         let batch = Batch {
             at: self.at,
             principal: self.outer.caller.name(),
@@ -79,7 +88,11 @@ impl<'a, S: Store> Work<'a, S> {
             quotas: self.quotas,
             receipt: None,
         };
-        (batch, self.asked_by, self.answers)
+        Done {
+            batch,
+            answers: self.answers,
+            requests: self.requests,
+        }
     }
 
     /// Notes a refusal.
@@ -266,7 +279,7 @@ impl<'a, S: Store> Work<'a, S> {
             rewritten,
         };
         let kept = self.kept(call, path, document.as_ref(), Named::Made(index), &progress);
-        self.asked_by.push(self.answers.len());
+        self.requests.push(self.answers.len());
         self.answers.push(kept);
         let mut quotas = self.quotas.iter();
         if !quotas.any(|quota| *quota.collection == *path.collection()) {

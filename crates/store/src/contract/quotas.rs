@@ -1,4 +1,4 @@
-//! Guarantee 8: what a collection may hold.
+//! Guarantee 9: what a collection may hold.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::row::{APPEND, Content, JSON, LogRow, number, revision};
-use super::usage::Counts;
+use super::usage::{Counted, Counts};
 use crate::{Batch, Effect, Excess, Expected, OperationId, Receipt, Rejection, Write};
 
 /// The prepared statements of the writer.
@@ -94,16 +94,21 @@ impl<'c> Statements<'c> {
     ) -> Result<Verdict, Fault> {
         // The statement of a single write checks its expectation itself; several must
         // all be known to hold before the first is applied, and so must what is counted.
-        let counted = self.counts.concern(batch);
-        let single = batch.writes.len() == 1 && batch.receipt.is_none() && !counted;
+        let counts = self.counts.concern(batch);
+        let single = batch.writes.len() == 1 && batch.receipt.is_none() && !counts;
         if !single {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
                 return Ok(Verdict::Rejected(rejections));
             }
         }
-        if counted && let Err(excesses) = self.counts.take(batch)? {
-            return Ok(Verdict::Exceeded(excesses));
+        let counted = if counts {
+            self.counts.of(batch)?
+        } else {
+            Counted::default()
+        };
+        if !counted.excesses.is_empty() {
+            return Ok(Verdict::Exceeded(counted.excesses));
         }
         let mut applied = Applied::default();
         let mut next = *last;
@@ -145,6 +150,7 @@ impl<'c> Statements<'c> {
             });
             applied.receipt = write.effect.body().cloned();
         }
+        self.counts.keep(counted)?;
         *last = next;
         Ok(Verdict::Applied(applied))
     }

@@ -53,6 +53,7 @@ impl SqliteStore {
         let mut writer = connection::writer(&database).map_err(fail)?;
         check_format(&mut writer, &database)?;
         connection::recover(&writer).map_err(fail)?;
+        schema::migrate(&mut writer).map_err(fail)?;
         if let Some(bytes) = options.max_bytes {
             connection::limit(&writer, bytes).map_err(fail)?;
         }
@@ -107,8 +108,7 @@ fn check_sqlite() -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Refuses what is no store that is known; makes an empty file one, and one of an older
-/// format one of this.
+/// Refuses what is no store of this format; makes an empty file one.
 fn check_format(writer: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let fail = |error: rusqlite::Error| OpenError::from_sqlite(file, &error);
     let ours = schema::identify(writer).map_err(fail)?.is_ours(file)?;
@@ -118,7 +118,7 @@ fn check_format(writer: &mut Connection, file: &Path) -> Result<(), OpenError> {
         let creation = random_epoch().map_err(|error| OpenError::from_io(file, &error))?;
         schema::create(writer, creation.as_str()).map_err(fail)?;
     }
-    schema::upgrade(writer).map_err(fail)
+    Ok(())
 }
 
 struct Opening {

@@ -21,7 +21,7 @@
 //!    `horizon` is there; of the entries up to `swept`, deletions and what they and
 //!    others superseded are gone.
 //! 6. `log.checksum` covers all other columns of its row.
-//! 7. A row of `usage` holds the number of the collection's rows in `documents`, and the
+//! 9. A row of `usage` holds the number of the collection's rows in `documents`, and the
 //!    sum of the lengths of their bodies.
 //!
 //! With 1 and 4 no version is ever given twice, not even by a copy of the file that is
@@ -37,19 +37,17 @@ use super::error::OpenError;
 /// it from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4d_62_6b_31;
 
-/// The version of the format that this program writes, in `user_version`. Files of those
-/// from [`OLDEST`] on are brought to it when they are opened.
+/// The version of the format that this program writes, in `user_version`.
 pub(super) const FORMAT: i32 = 2;
 
-/// The first version of the format.
-const OLDEST: i32 = 1;
+/// The first version that this program reads: opening brings it to [`FORMAT`].
+pub(super) const OLDEST_FORMAT: i32 = 1;
 
 /// Bytes of a page. Measured against 8,192: a single commit dirties a page of each
 /// table, so that twice the size writes 1.7 times the bytes, for a sixth more time on
 /// the processor; in groups of 64 and more they are equal in time.
 pub(super) const PAGE_BYTES: u32 = 4_096;
 
-/// Format 1.
 const TABLES: &str = "
 CREATE TABLE log (
     revision INTEGER PRIMARY KEY,
@@ -83,7 +81,7 @@ CREATE TABLE state (
 INSERT INTO state VALUES (1, 0, 0);
 ";
 
-/// Format 2: what collections hold that have, or had, a quota.
+/// What version 2 added: what collections hold that have, or had, a quota.
 const USAGE: &str = "
 CREATE TABLE IF NOT EXISTS usage (
     collection TEXT PRIMARY KEY,
@@ -104,11 +102,11 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Whether it is a store of a format that is known; not if nothing was written yet.
+    /// Whether it is a store of a format that we read; not if nothing was written yet.
     pub(super) fn is_ours(self, file: &Path) -> Result<bool, OpenError> {
         let file = || file.to_owned();
         match self {
-            Self::Store(OLDEST..=FORMAT) => Ok(true),
+            Self::Store(OLDEST_FORMAT..=FORMAT) => Ok(true),
             Self::Empty => Ok(false),
             Self::Store(found) => Err(OpenError::UnknownFormat {
                 file: file(),
@@ -140,14 +138,15 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 pub(super) fn create(connection: &mut Connection, epoch: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(USAGE)?;
     transaction.execute("INSERT INTO epochs VALUES (0, ?1)", [epoch])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", OLDEST)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
 
-/// Brings a store to [`FORMAT`], in one transaction.
-pub(super) fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Brings an older file to this format, in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     if identify(connection)? == Identity::Store(FORMAT) {
         return Ok(());
     }

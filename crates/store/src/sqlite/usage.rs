@@ -1,7 +1,7 @@
-//! What the collections hold that have a quota (guarantee 8).
+//! What the collections hold that have a quota (guarantee 9).
 //!
 //! A collection is counted once, by the first batch that names a quota of it; from then on
-//! each write keeps the count in the transaction that applies it (invariant 7 of the
+//! each write keeps the count in the transaction that applies it (invariant 9 of the
 //! schema), whether or not its batch names the quota. Collections without one cost a look
 //! into a set that is mostly empty.
 
@@ -22,6 +22,14 @@ pub(super) struct Counts<'c> {
     length: Statement<'c>,
     /// The collections that may have a row: those whose row was rolled back are in it too.
     counted: HashSet<Box<str>>,
+}
+
+/// What a batch comes to.
+#[derive(Default)]
+pub(super) struct Counted<'b> {
+    /// The writes that are too much.
+    pub(super) excesses: Vec<Excess>,
+    changed: Vec<(&'b str, Usage)>,
 }
 
 /// A collection in the course of a batch.
@@ -61,9 +69,9 @@ impl<'c> Counts<'c> {
                     .any(|write| is_counted(write.path.collection())))
     }
 
-    /// Counts the writes of a batch, whose expectations hold, or none of them: then these
-    /// are too much.
-    pub(super) fn take(&mut self, batch: &Batch) -> rusqlite::Result<Result<(), Vec<Excess>>> {
+    /// What the writes of a batch come to, whose expectations hold and of which none is
+    /// applied yet.
+    pub(super) fn of<'b>(&mut self, batch: &'b Batch) -> rusqlite::Result<Counted<'b>> {
         let mut collections: HashMap<&str, Option<Running<'_>>> = HashMap::new();
         let mut excesses: Vec<Excess> = Vec::new();
         for (index, write) in batch.writes.iter().enumerate() {
@@ -86,15 +94,22 @@ impl<'c> Counts<'c> {
                 None => running.now = next,
             }
         }
-        if !excesses.is_empty() {
-            return Ok(Err(excesses));
+        let changed = collections.into_iter().filter_map(|(collection, running)| {
+            let running = running?;
+            (running.now != running.before).then_some((collection, running.now))
+        });
+        Ok(Counted {
+            excesses,
+            changed: changed.collect(),
+        })
+    }
+
+    /// Writes down what collections hold after a batch that applies.
+    pub(super) fn keep(&mut self, counted: Counted<'_>) -> rusqlite::Result<()> {
+        for (collection, usage) in counted.changed {
+            self.put(collection, usage)?;
         }
-        for (collection, running) in collections {
-            if let Some(running) = running.filter(|running| running.now != running.before) {
-                self.put(collection, running.now)?;
-            }
-        }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// How a collection stands; `None` where nobody wants to know.

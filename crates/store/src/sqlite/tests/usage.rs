@@ -1,4 +1,4 @@
-//! What is counted of collections with a quota (invariant 7 of the schema).
+//! What is counted of collections with a quota (invariant 9 of the schema).
 
 use std::collections::HashMap;
 
