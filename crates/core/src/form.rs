@@ -198,6 +198,8 @@ fn number(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NUMBER: Scalar = Scalar {
@@ -291,6 +293,27 @@ mod tests {
         for (content, expected) in cases {
             assert_eq!(patch(content), expected, "{content}");
             json::check(expected.as_bytes()).unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_form_comes_to_is_one_object(
+            content in "([a-c]|n|b|ts|ns|%[0-9a-f]{2}|=|&|\\PC|[-.0-9e]){0,40}",
+            names in any::<[bool; 3]>(),
+        ) {
+            let [string, number, boolean] = names;
+            let scalar = Scalar { string, number, boolean };
+            let type_of = |name: &str| match name.len() % 3 {
+                0 => None,
+                1 => Some(FieldType::One(scalar)),
+                _ => Some(FieldType::Many(scalar)),
+            };
+            if let Ok(form) = Form::read(content.as_bytes()) {
+                let patch = form.merge_patch(type_of);
+                prop_assert!(json::check(patch.as_bytes()).is_ok(), "{patch}");
+                prop_assert_eq!(patch.bytes().next(), Some(b'{'));
+            }
         }
     }
 
