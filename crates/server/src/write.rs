@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
+use crate::collections::full;
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::feed::is_followed;
@@ -295,24 +296,39 @@ pub(crate) async fn commit<S: Store>(
             expected,
             effect: effect.clone(),
         }],
+        quotas: call.quota(path).into_iter().collect(),
         receipt,
     };
     match commit_batch(app, call, batch).await? {
-        Some(versions) => match versions.first() {
+        Committed::As(versions) => match versions.first() {
             Some(version) => Ok(Attempt::Done(answered(&effect, *version))),
             None => Err(Kind::Internal.because("a commit without a version")),
         },
-        None => Ok(Attempt::Overtaken),
+        Committed::Overtaken => Ok(Attempt::Overtaken),
+        Committed::Taken(problems) => match problems.into_iter().next() {
+            Some((_, problem)) => Err(problem),
+            None => Err(Kind::Internal.because("a refusal without a reason")),
+        },
     }
 }
 
-/// Commits a batch; `None` if another write came between. What it changes of what the
-/// server is told by documents of its own holds when this returns.
+/// What became of a batch.
+pub(crate) enum Committed {
+    /// Its writes have these versions.
+    As(Vec<Version>),
+    /// Another write came between.
+    Overtaken,
+    /// Writes of these places are not possible, because of other documents.
+    Taken(Vec<(usize, Problem)>),
+}
+
+/// Commits a batch. What it changes of what the server is told by documents of its own
+/// holds when this returns.
 pub(crate) async fn commit_batch<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
-) -> Result<Option<Vec<Version>>, Problem> {
+) -> Result<Committed, Problem> {
     if batch.writes.iter().any(|write| is_setup(&write.path)) {
         return Box::pin(set_up(app, call, batch)).await;
     }
@@ -324,7 +340,7 @@ async fn set_up<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
-) -> Result<Option<Vec<Version>>, Problem> {
+) -> Result<Committed, Problem> {
     let turn = DocumentPath::receipt("setup");
     let turn = turn.map_err(|_| Kind::Internal.because("a turn cannot be named"))?;
     let _turn = app.turns.take(&turn).await;
@@ -332,22 +348,30 @@ async fn set_up<S: Store>(
     let documents = documents.map_err(|error| unreadable(call, &error))?;
     let principal = &call.caller.principal;
     Setup::verify(&app.given(), documents, &batch.writes, principal)?;
-    let versions = apply(app, call, batch).await?;
+    let committed = apply(app, call, batch).await?;
     if let Err(error) = app.load().await {
         tracing::error!(%error, "what was saved cannot be read");
     }
-    Ok(versions)
+    Ok(committed)
 }
 
 async fn apply<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
-) -> Result<Option<Vec<Version>>, Problem> {
+) -> Result<Committed, Problem> {
     let operation = OperationId(call.id.as_u128());
+    let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
     match app.store.commit(operation, batch).await {
-        Ok(versions) => Ok(Some(versions)),
-        Err(CommitError::Rejected(_)) => Ok(None),
+        Ok(versions) => Ok(Committed::As(versions)),
+        Err(CommitError::Rejected(_)) => Ok(Committed::Overtaken),
+        Err(CommitError::Exceeded(excesses)) => {
+            let problems = excesses.into_iter().filter_map(|excess| {
+                let problem = full(counted.as_ref()?, excess);
+                Some((excess.index, problem))
+            });
+            Ok(Committed::Taken(problems.collect()))
+        }
         Err(error) => Err(uncommitted(call.id, &error)),
     }
 }
@@ -361,7 +385,7 @@ fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
         CommitError::Indeterminate(_) => {
             Kind::Indeterminate.because("GET the document to see whether it has changed")
         }
-        CommitError::Unavailable(_) | CommitError::Rejected(_) => {
+        CommitError::Unavailable(_) | CommitError::Rejected(_) | CommitError::Exceeded(_) => {
             Kind::StoreUnavailable.because("nothing was changed by this request")
         }
     }

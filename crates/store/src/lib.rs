@@ -19,6 +19,7 @@
 //!    atomic commit.
 //! 7. **Fail stop**: after a commit whose fate is unknown nothing is acknowledged
 //!    until the store is opened again.
+//! 9. **Quotas**: no write makes a collection hold more than its batch says that it may.
 //!
 //! Applying a batch is pure: everything that could differ from one machine to the
 //! next (time, ids, validation) is decided before [`Store::commit`], so that a
@@ -29,6 +30,7 @@ pub mod contract;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 mod observer;
+mod quota;
 pub mod sqlite;
 
 use std::any::Any;
@@ -44,10 +46,11 @@ use matchbook_core::tag::{Epoch, Revision, Version};
 use tokio::sync::watch;
 
 pub use observer::{Observer, Unobserved};
+pub use quota::{Excess, Measure, Quota};
 
 /// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
 /// that a node never applies what it would read differently.
-pub const BATCH_FORMAT: u16 = 1;
+pub const BATCH_FORMAT: u16 = 2;
 
 /// Keeps documents and the log of their changes.
 pub trait Store: Send + Sync + 'static {
@@ -225,6 +228,8 @@ pub struct Batch {
     pub principal: Option<Arc<str>>,
     /// In order; each sees its predecessors.
     pub writes: Vec<Write>,
+    /// What the collections may hold that it writes to; those that are not named, anything.
+    pub quotas: Vec<Quota>,
     /// What is kept of it for whoever asks again.
     pub receipt: Option<Receipt>,
 }
@@ -494,6 +499,9 @@ impl From<ReadError> for ChangesError {
 pub enum CommitError {
     /// Nothing was applied: these writes did not meet their expectation.
     Rejected(Vec<Rejection>),
+    /// Nothing was applied: with these writes, each without those before it in the list, a
+    /// collection would have held more than it may.
+    Exceeded(Vec<Excess>),
     /// Nothing was applied: the disk is full.
     Full,
     /// Nothing was applied: the store takes no writes. The text is for the log.

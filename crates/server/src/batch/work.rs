@@ -10,7 +10,7 @@ use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Head, Method, Request};
 use matchbook_core::tag::{Revision, Version};
-use matchbook_store::{Batch, Derived, Document, Effect, Expected, Store, Write};
+use matchbook_store::{Batch, Derived, Document, Effect, Expected, Quota, Store, Write};
 use uuid::Uuid;
 
 use super::parse::Item;
@@ -34,9 +34,21 @@ pub(super) struct Work<'a, S> {
     at: Timestamp,
     writes: Vec<Write>,
     answers: Vec<Kept>,
+    requests: Vec<usize>,
+    quotas: Vec<Quota>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
+}
+
+/// What all requests of a batch come to.
+pub(super) struct Done {
+    /// What is to be written.
+    pub(super) batch: Batch,
+    /// The answers to all requests.
+    pub(super) answers: Vec<Kept>,
+    /// Of each write, the request that asks for it.
+    pub(super) requests: Vec<usize>,
 }
 
 /// A document as a request of a batch finds it.
@@ -64,19 +76,26 @@ impl<'a, S: Store> Work<'a, S> {
             at,
             writes: Vec::new(),
             answers: Vec::new(),
+            requests: Vec::new(),
+            quotas: Vec::new(),
             made: HashMap::new(),
         }
     }
 
     /// What is to be written, and the answers.
-    pub(super) fn end(self) -> (Batch, Vec<Kept>) {
+    pub(super) fn end(self) -> Done {
         let batch = Batch {
             at: self.at,
             principal: self.outer.caller.name(),
             writes: self.writes,
+            quotas: self.quotas,
             receipt: None,
         };
-        (batch, self.answers)
+        Done {
+            batch,
+            answers: self.answers,
+            requests: self.requests,
+        }
     }
 
     /// Notes a refusal.
@@ -96,7 +115,10 @@ impl<'a, S: Store> Work<'a, S> {
             secure: self.outer.facts.secure,
         });
         let method = facts.method;
-        let rules = method.is_unsafe().then(|| self.setup.rules(&target));
+        // Forms come from browsers, one at a time.
+        let is_form = matches!((method, &target), (Method::Post, Target::Document(_)));
+        let is_write = method.is_unsafe() && !is_form;
+        let rules = is_write.then(|| self.setup.rules(&target));
         let call = Call {
             facts,
             target: target.clone(),
@@ -106,6 +128,7 @@ impl<'a, S: Store> Work<'a, S> {
             changes: self.outer.changes,
             parts: &parts,
             rules: rules.flatten(),
+            charge: None,
             id: self.outer.id,
         };
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
@@ -271,7 +294,12 @@ impl<'a, S: Store> Work<'a, S> {
         };
         let named = Named::Made(index);
         let kept = self.kept(call, &caller, path, document.as_ref(), named, &progress);
+        self.requests.push(self.answers.len());
         self.answers.push(kept);
+        let mut quotas = self.quotas.iter();
+        if !quotas.any(|quota| *quota.collection == *path.collection()) {
+            self.quotas.extend(call.quota(path));
+        }
         let revision = standing
             .document
             .as_ref()

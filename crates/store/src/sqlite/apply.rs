@@ -8,7 +8,8 @@ use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::row::{APPEND, Content, JSON, LogRow, number, revision};
-use crate::{Batch, Effect, Expected, OperationId, Receipt, Rejection, Write};
+use super::usage::{Counted, Counts};
+use crate::{Batch, Effect, Excess, Expected, OperationId, Receipt, Rejection, Write};
 
 /// The prepared statements of the writer.
 pub(super) struct Statements<'c> {
@@ -17,6 +18,7 @@ pub(super) struct Statements<'c> {
     create: Statement<'c>,
     replace: Statement<'c>,
     remove: Statement<'c>,
+    counts: Counts<'c>,
 }
 
 /// What a batch came to.
@@ -26,6 +28,8 @@ pub(super) enum Verdict {
     Applied(Applied),
     /// None of it does.
     Rejected(Vec<Rejection>),
+    /// Nor here: a collection would hold too much.
+    Exceeded(Vec<Excess>),
 }
 
 /// What a batch that applies made.
@@ -75,6 +79,7 @@ impl<'c> Statements<'c> {
             remove: connection.prepare(
                 "DELETE FROM documents WHERE collection = ?1 AND id = ?2 AND revision = ?3",
             )?,
+            counts: Counts::prepare(connection)?,
         })
     }
 
@@ -88,13 +93,22 @@ impl<'c> Statements<'c> {
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
         // The statement of a single write checks its expectation itself; several must
-        // all be known to hold before the first is applied.
-        let single = batch.writes.len() == 1 && batch.receipt.is_none();
+        // all be known to hold before the first is applied, and so must what is counted.
+        let counts = self.counts.concern(batch);
+        let single = batch.writes.len() == 1 && batch.receipt.is_none() && !counts;
         if !single {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
                 return Ok(Verdict::Rejected(rejections));
             }
+        }
+        let counted = if counts {
+            self.counts.of(batch)?
+        } else {
+            Counted::default()
+        };
+        if !counted.excesses.is_empty() {
+            return Ok(Verdict::Exceeded(counted.excesses));
         }
         let mut applied = Applied::default();
         let mut next = *last;
@@ -136,6 +150,7 @@ impl<'c> Statements<'c> {
             });
             applied.receipt = write.effect.body().cloned();
         }
+        self.counts.keep(counted)?;
         *last = next;
         Ok(Verdict::Applied(applied))
     }

@@ -30,6 +30,7 @@ mod tail;
 mod tests;
 mod touched;
 mod trim;
+mod usage;
 mod writer;
 
 use std::sync::atomic::Ordering;

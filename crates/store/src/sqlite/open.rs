@@ -53,6 +53,7 @@ impl SqliteStore {
         let mut writer = connection::writer(&database).map_err(fail)?;
         check_format(&mut writer, &database)?;
         connection::recover(&writer).map_err(fail)?;
+        schema::migrate(&mut writer).map_err(fail)?;
         if let Some(bytes) = options.max_bytes {
             connection::limit(&writer, bytes).map_err(fail)?;
         }

@@ -21,6 +21,8 @@
 //!    `horizon` is there; of the entries up to `swept`, deletions and what they and
 //!    others superseded are gone.
 //! 6. `log.checksum` covers all other columns of its row.
+//! 9. A row of `usage` holds the number of the collection's rows in `documents`, and the
+//!    sum of the lengths of their bodies.
 //!
 //! With 1 and 4 no version is ever given twice, not even by a copy of the file that is
 //! put back after more was written.
@@ -35,8 +37,11 @@ use super::error::OpenError;
 /// it from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4d_62_6b_31;
 
-/// The version of the format that this program reads and writes, in `user_version`.
-pub(super) const FORMAT: i32 = 1;
+/// The version of the format that this program writes, in `user_version`.
+pub(super) const FORMAT: i32 = 2;
+
+/// The first version that this program reads: opening brings it to [`FORMAT`].
+pub(super) const OLDEST_FORMAT: i32 = 1;
 
 /// Bytes of a page. Measured against 8,192: a single commit dirties a page of each
 /// table, so that twice the size writes 1.7 times the bytes, for a sixth more time on
@@ -76,6 +81,15 @@ CREATE TABLE state (
 INSERT INTO state VALUES (1, 0, 0);
 ";
 
+/// What version 2 added: what collections hold that have, or had, a quota.
+const USAGE: &str = "
+CREATE TABLE IF NOT EXISTS usage (
+    collection TEXT PRIMARY KEY,
+    documents INTEGER NOT NULL,
+    bytes INTEGER NOT NULL          -- of their bodies
+) STRICT, WITHOUT ROWID;
+";
+
 /// What a file's header says that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
@@ -88,11 +102,11 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Whether it is a store of our format; not if nothing was written yet.
+    /// Whether it is a store of a format that we read; not if nothing was written yet.
     pub(super) fn is_ours(self, file: &Path) -> Result<bool, OpenError> {
         let file = || file.to_owned();
         match self {
-            Self::Store(FORMAT) => Ok(true),
+            Self::Store(OLDEST_FORMAT..=FORMAT) => Ok(true),
             Self::Empty => Ok(false),
             Self::Store(found) => Err(OpenError::UnknownFormat {
                 file: file(),
@@ -124,8 +138,20 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 pub(super) fn create(connection: &mut Connection, epoch: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(USAGE)?;
     transaction.execute("INSERT INTO epochs VALUES (0, ?1)", [epoch])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Brings an older file to this format, in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    if identify(connection)? == Identity::Store(FORMAT) {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(USAGE)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

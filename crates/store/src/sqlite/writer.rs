@@ -247,6 +247,7 @@ impl<'c> Writer<'c> {
                         .collect())
                 }
                 Verdict::Rejected(rejections) => Err(CommitError::Rejected(rejections)),
+                Verdict::Exceeded(excesses) => Err(CommitError::Exceeded(excesses)),
             });
         }
         // Last: who follows may tell thousands, and would have whoever wrote wait for it.

@@ -16,6 +16,7 @@ use crate::{Batch, CommitError, Effect, ReadError, Store, Unobserved, Write};
 mod changes;
 mod faults;
 mod files;
+mod usage;
 
 /// The engine with so many bytes of memory.
 struct Sqlite {
@@ -100,6 +101,7 @@ fn put(name: &str, expected: Option<Version>, body: &str) -> Batch {
                 patch: None,
             },
         }],
+        quotas: Vec::new(),
         receipt: None,
     }
 }
