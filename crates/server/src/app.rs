@@ -31,6 +31,7 @@ use crate::cors::Cors;
 use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
+use crate::operations::Operations;
 use crate::receipts::Turns;
 use crate::routes;
 
@@ -43,6 +44,7 @@ pub struct App<S> {
     pub(crate) hub: Arc<Hub>,
     pub(crate) turns: Turns,
     pub(crate) collections: Collections,
+    pub(crate) operations: Operations,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
     log_requests: bool,
@@ -142,7 +144,13 @@ impl<S: Store> App<S> {
     ///
     /// `metrics` is shared with whoever watches the store; `log_requests` writes a line
     /// about each request.
-    pub fn new(store: S, policy: Policy, metrics: Arc<Metrics>, log_requests: bool) -> Self {
+    pub fn new(
+        store: S,
+        policy: Policy,
+        metrics: Arc<Metrics>,
+        operations: Operations,
+        log_requests: bool,
+    ) -> Self {
         Self {
             store,
             cors: Cors::new(&policy.origins),
@@ -152,6 +160,7 @@ impl<S: Store> App<S> {
             authenticator: None,
             turns: Turns::default(),
             collections: Collections::default(),
+            operations,
             log_requests,
             draining: AtomicBool::new(false),
         }

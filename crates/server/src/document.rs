@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Response;
 use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::field::coding::Coding;
-use matchbook_core::name::DocumentPath;
+use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::Revision;
 use matchbook_store::{Document, ReadError, Store};
@@ -13,6 +13,7 @@ use matchbook_store::{Document, ReadError, Store};
 use crate::answer;
 use crate::app::{App, Call};
 use crate::body::Body;
+use crate::operations;
 use crate::representation::{Representation, code, coded};
 
 /// The answer, if it can be given without waiting: the document is in memory, and so is
@@ -59,7 +60,14 @@ fn read_from<S: Store>(
     let present = found
         .as_ref()
         .map(|(_, representation)| representation.present());
-    let decision = call.decide(app, &Resource::Document(present), &Progress::Asked);
+    let circumstances = match (&call.target, document) {
+        (Target::Document(path), Some(document)) if operations::is_operation(path) => {
+            operations::circumstances(call, document)
+        }
+        _ => call.circumstances,
+    };
+    let resource = Resource::Document(present);
+    let decision = call.decide_in(app, &circumstances, &resource, &Progress::Asked);
     match (&decision, &found) {
         (Decision::Answer(answer), Some((document, representation))) => {
             about(call, answer, document, representation)

@@ -49,6 +49,8 @@ mod methods;
 mod model;
 mod names;
 mod ndjson;
+mod operations;
+mod operations_last;
 mod order;
 mod origin;
 mod pages;

@@ -7,6 +7,7 @@
 //! first that applies answers.
 
 mod answer;
+mod operations;
 mod state;
 
 use std::borrow::Cow;
@@ -26,7 +27,7 @@ use crate::problem::Kind;
 use crate::request::{FeedForm, Method, Request};
 pub use answer::{Allow, Answer, Decision, Written};
 pub use state::{
-    Availability, Circumstances, Credentials, Policy, Present, Progress, Repeat, Resource,
+    Availability, Circumstances, Credentials, Part, Policy, Present, Progress, Repeat, Resource,
 };
 
 /// What `Retry-After` says when the server is draining or overloaded: long enough for
@@ -58,6 +59,7 @@ pub fn decide(
                 } => about_collection(request, opaque, *has_members, policy),
                 Resource::Feed { .. } => Some(about_feed(request)),
                 Resource::Batch => about_batch(request),
+                Resource::Operation(part) => operations::about(request, *part),
                 Resource::Page => Some(Answer::Representation(Coding::Identity)),
                 Resource::Session => None,
                 Resource::NoPage => Some(Answer::Refuse(
@@ -150,14 +152,7 @@ fn line_2(circumstances: &Circumstances) -> Option<Answer> {
 }
 
 fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answer> {
-    let allow = match resource {
-        Resource::Document(_) => Allow::Document,
-        Resource::Collection { .. } => Allow::Collection,
-        Resource::Feed { allow } => *allow,
-        Resource::Batch => Allow::Batch,
-        Resource::Page | Resource::NoPage => Allow::Page,
-        Resource::Session => Allow::Session,
-    };
+    let allow = resource.allow();
     match request.method {
         Method::Unknown => Some(Answer::Refuse(
             Kind::UnknownMethod.because(format!("known here: {}", allow.text())),
@@ -478,7 +473,10 @@ fn written(
     resource: &Resource<'_>,
     (created, rewritten): (bool, bool),
 ) -> Answer {
-    if matches!(resource, Resource::Session) {
+    if matches!(resource, Resource::Operation(Part::All)) {
+        return Answer::Accepted;
+    }
+    if matches!(resource, Resource::Session | Resource::Operation(_)) {
         return Answer::Written(Written {
             created,
             representation: false,

@@ -16,6 +16,7 @@ mod layout;
 mod list;
 mod manual;
 mod mirror;
+mod operation;
 mod pointer;
 mod progress;
 mod rebase;
@@ -92,6 +93,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup
     Restore(backup::RestoreArgs),
+    /// Have the server do work that takes long
+    Operation(operation::OperationArgs),
     /// Make a token for a server that asks for one
     Token(token::TokenArgs),
     /// Print the completions for a shell
@@ -150,6 +153,7 @@ fn run(command: Command) -> Outcome {
         Command::Export(args) => client::block_on(args.run()),
         Command::Backup(args) => args.run(),
         Command::Restore(args) => args.run(),
+        Command::Operation(args) => client::block_on(args.run()),
         Command::Token(args) => args.run(),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
