@@ -128,22 +128,6 @@ impl DocumentPath {
         CollectionPath::receipts().member(name)
     }
 
-    /// The operation with this id.
-    ///
-    /// # Errors
-    /// A [`NameFault`] if it is no segment.
-    pub fn operation(id: &str) -> Result<Self, NameFault> {
-        CollectionPath::operations().member(id)
-    }
-
-    /// How far the operation with this id has come.
-    ///
-    /// # Errors
-    /// A [`NameFault`] if it is no segment.
-    pub fn mark(id: &str) -> Result<Self, NameFault> {
-        CollectionPath::marks().member(id)
-    }
-
     /// Whether it is about the server itself.
     #[must_use]
     pub fn is_own(&self) -> bool {
@@ -213,13 +197,13 @@ impl CollectionPath {
         Self([OWN_PREFIX, RECEIPTS].concat().into())
     }
 
-    /// The collection of all that [`DocumentPath::operation`] names.
+    /// The collection of operations.
     #[must_use]
     pub fn operations() -> Self {
         Self([OWN_PREFIX, "operations"].concat().into())
     }
 
-    /// The collection of all that [`DocumentPath::mark`] names.
+    /// The collection of how far operations have come, each by the operation's id.
     #[must_use]
     pub fn marks() -> Self {
         Self([OWN_PREFIX, MARKS].concat().into())

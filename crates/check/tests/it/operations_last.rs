@@ -9,7 +9,7 @@ use crate::harness::Server;
 use crate::harness::operations::{Told, count, import, start, state, succeeded};
 
 /// Enough that an operation is seen in the middle.
-const MANY: u64 = 8_000;
+const MANY: u64 = 5_000;
 
 fn lines() -> String {
     (0..MANY).map(|n| format!("{{\"n\":{n}}}\n")).collect()

@@ -87,11 +87,11 @@ fn what_is_stored_can_be_read_that_no_request_can_name() {
     assert_eq!(receipt.parent(), CollectionPath::receipts());
     assert!(receipt.is_own() && receipt.parent().is_own());
     assert!(!DocumentPath::parse("/a/_").unwrap().is_own());
-    let mark = DocumentPath::mark("a").unwrap();
+    let mark = CollectionPath::marks().member("a").unwrap();
     assert_eq!(mark.as_str(), "/_/marks/a");
     assert_eq!(DocumentPath::parse(mark.as_str()), Ok(mark.clone()));
     assert_eq!(mark.parent(), CollectionPath::marks());
-    let operation = DocumentPath::operation("a").unwrap();
+    let operation = CollectionPath::operations().member("a").unwrap();
     assert_eq!(operation.as_str(), "/_/operations/a");
     assert_eq!(operation.parent(), CollectionPath::operations());
     assert_eq!(DocumentPath::parse("/_/health"), Err(NameFault::Reserved));

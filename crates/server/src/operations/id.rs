@@ -3,7 +3,7 @@
 use std::fmt;
 
 use matchbook_core::clock::Timestamp;
-use matchbook_core::name::{DocumentPath, NameFault};
+use matchbook_core::name::{CollectionPath, DocumentPath, NameFault};
 use matchbook_core::problem::{Kind, Problem};
 use uuid::Uuid;
 
@@ -38,12 +38,14 @@ impl Id {
 
     /// The operation.
     pub(super) fn document(self) -> Result<DocumentPath, Problem> {
-        DocumentPath::operation(&self.to_string()).map_err(unnamed)
+        let member = CollectionPath::operations().member(&self.to_string());
+        member.map_err(unnamed)
     }
 
     /// How far it has come.
     pub(super) fn mark(self) -> Result<DocumentPath, Problem> {
-        DocumentPath::mark(&self.to_string()).map_err(unnamed)
+        let member = CollectionPath::marks().member(&self.to_string());
+        member.map_err(unnamed)
     }
 
     /// Where its result is to be had.

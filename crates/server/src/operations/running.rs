@@ -77,7 +77,7 @@ async fn begin<S: Store>(app: &App<S>, id: Id) -> Result<Left, String> {
     let is_begun = tokio::task::spawn_blocking(move || files.is_begun(id)).await;
     let is_begun = is_begun.map_err(|error| error.to_string())?;
     if is_begun.map_err(|error| error.to_string())? {
-        return Ok(running.to_the_end().await);
+        return Ok(running.finish().await);
     }
     tracing::warn!(%id, "an operation is cancelled: it was under way when a backup was made");
     let mark = running.mark.clone();
@@ -121,7 +121,7 @@ impl<'a, S: Store> Running<'a, S> {
         }))
     }
 
-    async fn to_the_end(&mut self) -> Left {
+    async fn finish(&mut self) -> Left {
         loop {
             if self.app.is_draining() {
                 return Left::ForLater;

@@ -81,7 +81,8 @@ async fn forget<S: Store>(
     };
     let mut writes = vec![delete(path.clone(), document.version.revision)];
     if Seen::read(&document.body).is_some_and(|seen| seen.is_running()) {
-        let mark = DocumentPath::mark(path.id()).map_err(|fault| fault.to_string())?;
+        let mark = CollectionPath::marks().member(path.id());
+        let mark = mark.map_err(|fault| fault.to_string())?;
         let stored = store.load(&mark, Revision::ZERO).await;
         let Some(stored) = stored.map_err(|error| error.to_string())? else {
             return Ok(());

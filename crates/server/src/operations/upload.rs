@@ -188,7 +188,7 @@ async fn blocking<T: Send + 'static>(
 
 /// Where content goes: decoded, counted and hashed.
 enum Sink {
-    Plain(Kept),
+    Plain(Box<Kept>),
     Gzip(Box<MultiGzDecoder<Kept>>),
 }
 
@@ -229,7 +229,7 @@ impl Sink {
         };
         match is_gzip {
             true => Self::Gzip(Box::new(MultiGzDecoder::new(kept))),
-            false => Self::Plain(kept),
+            false => Self::Plain(Box::new(kept)),
         }
     }
 
@@ -245,7 +245,7 @@ impl Sink {
 
     fn end(self) -> io::Result<(Option<File>, Received)> {
         let mut kept = match self {
-            Self::Plain(kept) => kept,
+            Self::Plain(kept) => *kept,
             Self::Gzip(decoder) => decoder.finish()?,
         };
         kept.end_line();
