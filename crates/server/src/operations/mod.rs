@@ -1,7 +1,7 @@
 //! Work that takes long (contract §9): a request starts an operation and is answered at
 //! once, and a document below `/_/operations` tells how far it has come.
 //!
-//! Beside the document there is a [`Mark`](mark::Mark), which no request can name, for as
+//! Beside the document there is a mark, which no request can name, for as
 //! long as the operation has not ended: what is to be done, for whom, and the place to go on
 //! from. Each piece of the work is one commit with the mark that says so, so that a crash
 //! neither repeats a piece nor leaves one out; the next start goes on from all marks that

@@ -17,6 +17,7 @@ use ring::digest::{Context, SHA256};
 
 use super::id::Id;
 use super::mark::{Mark, Place, Received, Seen};
+use super::running::tidy;
 use crate::answer;
 use crate::app::{App, Call, now};
 use crate::body::Body;
@@ -130,8 +131,10 @@ async fn begin<S: Store>(
         receipt: None,
     };
     // Nothing but its end can have come between.
-    let begun = commit_batch(app, call, batch).await?;
-    begun.ok_or_else(not_waiting)?;
+    if commit_batch(app, call, batch).await?.is_none() {
+        tidy(app, id).await;
+        return Err(not_waiting());
+    }
     app.operations.wake.notify_one();
     Ok(Progress::Committed {
         created: false,

@@ -47,6 +47,14 @@ pub(super) enum NoDocument {
     Because(String),
 }
 
+/// A line, and what stands where it is to go.
+pub(super) struct Found {
+    pub(super) candidate: Candidate,
+    pub(super) current: Option<Arc<Document>>,
+    /// Whether somebody follows the document.
+    pub(super) followed: bool,
+}
+
 /// What becomes of a line.
 pub(super) enum Outcome {
     Write {
@@ -148,13 +156,14 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// What becomes of a line, where this document stands.
-    pub(super) fn save(
-        &self,
-        candidate: Candidate,
-        current: Option<&Document>,
-        followed: bool,
-    ) -> Outcome {
+    /// What becomes of a line.
+    pub(super) fn save(&self, found: Found) -> Outcome {
+        let Found {
+            candidate,
+            current,
+            followed,
+        } = found;
+        let current = current.as_deref();
         let (path, text) = match candidate.document {
             Ok(document) => document,
             Err(NoDocument::Cursor) => return Outcome::Nothing,

@@ -25,7 +25,7 @@ use super::work::{collection, refuse, violation};
 use crate::app::{App, now};
 use crate::collections::Rules;
 use crate::feed::is_followed;
-use line::{Candidate, Outcome, Reading, Saving};
+use line::{Candidate, Found, Outcome, Reading, Saving};
 pub(super) use place::Place;
 
 /// Lines of a piece: their commit holds up others for some milliseconds.
@@ -33,6 +33,9 @@ const PIECE: usize = 256;
 
 /// Bytes of a piece, after which no further line is begun.
 const PIECE_BYTES: usize = 1_024 * 1_024;
+
+/// Bytes of the documents that stand where a piece writes, after which it ends.
+const STANDING_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Bytes of a line besides its document, where there are any: path, tag and time.
 const AROUND_BYTES: usize = 8 * 1_024;
@@ -121,17 +124,18 @@ impl<S: Store> Import<'_, S> {
             .map_or(&self.app.policy, |rules| &rules.policy);
         let max_bytes = policy.max_document_bytes;
         let (candidates, is_end) = self.candidates(into, place, max_bytes).await?;
-        let count = candidates.len() as u64;
-        if let Some(last) = candidates.last() {
-            (place.offset, place.line) = (last.end, last.number);
+        let (found, is_all) = self.find(candidates).await?;
+        let count = found.len() as u64;
+        if let Some(last) = found.last() {
+            (place.offset, place.line) = (last.candidate.end, last.candidate.number);
         }
-        let outcomes = self.outcomes(candidates, rules, max_bytes).await?;
+        let outcomes = self.outcomes(found, rules, max_bytes).await?;
         let mut writes = Vec::new();
         for (number, outcome) in outcomes {
             writes.extend(place.count(number, self.given_up(outcome)));
         }
         *done += count;
-        let result = is_end.then(|| place.result());
+        let result = (is_end && is_all).then(|| place.result());
         Ok(Piece { writes, result })
     }
 
@@ -196,15 +200,13 @@ impl<S: Store> Import<'_, S> {
         .await
     }
 
-    /// What becomes of each line.
-    async fn outcomes(
-        &self,
-        candidates: Vec<Candidate>,
-        rules: Option<Arc<Rules>>,
-        max_bytes: usize,
-    ) -> Result<Vec<(u64, Outcome)>, Stop> {
+    /// Loads the documents that stand, and leaves the rest for the next piece when these
+    /// are large. Tells whether that is nothing.
+    async fn find(&self, candidates: Vec<Candidate>) -> Result<(Vec<Found>, bool), Stop> {
         let mut found = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
+        let mut bytes = 0;
+        let mut candidates = candidates.into_iter();
+        for candidate in candidates.by_ref() {
             let (current, followed) = match &candidate.document {
                 Ok((path, _)) => (
                     self.app.store.load(path, Revision::ZERO).await?,
@@ -212,8 +214,27 @@ impl<S: Store> Import<'_, S> {
                 ),
                 Err(_) => (None, false),
             };
-            found.push((candidate, current, followed));
+            bytes += current.as_ref().map_or(0, |current| current.body.len());
+            found.push(Found {
+                candidate,
+                current,
+                followed,
+            });
+            if bytes > STANDING_BYTES {
+                break;
+            }
         }
+        let is_all = candidates.next().is_none();
+        Ok((found, is_all))
+    }
+
+    /// What becomes of each line.
+    async fn outcomes(
+        &self,
+        found: Vec<Found>,
+        rules: Option<Arc<Rules>>,
+        max_bytes: usize,
+    ) -> Result<Vec<(u64, Outcome)>, Stop> {
         let saving = Saving {
             rules,
             max_bytes,
@@ -222,12 +243,9 @@ impl<S: Store> Import<'_, S> {
             principal: self.principal.to_owned(),
         };
         with_files(move || {
-            let outcomes = found.into_iter().map(|(candidate, current, followed)| {
-                (
-                    candidate.number,
-                    saving.save(candidate, current.as_deref(), followed),
-                )
-            });
+            let outcomes = found
+                .into_iter()
+                .map(|found| (found.candidate.number, saving.save(found)));
             Ok(outcomes.collect())
         })
         .await
