@@ -50,7 +50,7 @@ mod model;
 mod names;
 mod ndjson;
 mod operations;
-mod operations_last;
+mod operations_survive;
 mod order;
 mod origin;
 mod pages;

@@ -491,3 +491,26 @@ fn section_9_those_that_wait_have_their_turn() {
         );
     }
 }
+
+#[test]
+fn section_9_only_so_many_wait() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let import = json!({"kind": "import", "collection": "/a"}).to_string();
+    let mut post = || {
+        connection
+            .request("POST", "/_/operations")
+            .json(&import)
+            .send()
+    };
+    let first = post().status(202).field("location").to_owned();
+    for _ in 1..256 {
+        post().status(202);
+    }
+    let refused = post();
+    refused.status(503).problem("unavailable");
+    refused.field("retry-after");
+    server.delete(&first).send().status(204);
+    post().status(202);
+    post().status(503);
+}
