@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Response;
 use matchbook_core::decide::{Answer, Decision, Progress, Resource};
 use matchbook_core::field::coding::Coding;
-use matchbook_core::name::{DocumentPath, Target};
+use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::Revision;
 use matchbook_store::{Document, ReadError, Store};
@@ -13,7 +13,6 @@ use matchbook_store::{Document, ReadError, Store};
 use crate::answer;
 use crate::app::{App, Call};
 use crate::body::Body;
-use crate::operations;
 use crate::representation::{Representation, code, coded};
 
 /// The answer, if it can be given without waiting: the document is in memory, and so is
@@ -24,7 +23,7 @@ pub(crate) fn read_now<S: Store>(
     path: &DocumentPath,
 ) -> Option<Response<Body>> {
     let document = app.store.peek(path)?;
-    read_from(app, call, Some(&document)).ok()
+    read_from(app, call, path, Some(&document)).ok()
 }
 
 pub(crate) async fn read<S: Store>(
@@ -36,14 +35,14 @@ pub(crate) async fn read<S: Store>(
         Ok(document) => document,
         Err(error) => return answer::refuse(call, &unreadable(call, &error)),
     };
-    match read_from(app, call, document.as_ref()) {
+    match read_from(app, call, path, document.as_ref()) {
         Ok(response) => response,
         Err(NotCoded(coding)) => {
             if let Some(document) = &document {
                 code(document, coding).await;
             }
             let internal = || answer::refuse(call, &Kind::Internal.because("the coding failed"));
-            read_from(app, call, document.as_ref()).unwrap_or_else(|_| internal())
+            read_from(app, call, path, document.as_ref()).unwrap_or_else(|_| internal())
         }
     }
 }
@@ -54,20 +53,16 @@ struct NotCoded(Coding);
 fn read_from<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    path: &DocumentPath,
     document: Option<&Arc<Document>>,
 ) -> Result<Response<Body>, NotCoded> {
     let found = document.map(|document| (document, Representation::of(document)));
     let present = found
         .as_ref()
         .map(|(_, representation)| representation.present());
-    let circumstances = match (&call.target, document) {
-        (Target::Document(path), Some(document)) if operations::is_operation(path) => {
-            operations::circumstances(call, document)
-        }
-        _ => call.circumstances,
-    };
+    let caller = call.at_document(path, document);
     let resource = Resource::Document(present);
-    let decision = call.decide_in(app, &circumstances, &resource, &Progress::Asked);
+    let decision = call.decide_in(app, &caller, &resource, &Progress::Asked);
     match (&decision, &found) {
         (Decision::Answer(answer), Some((document, representation))) => {
             about(call, answer, document, representation)

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod operations;
 pub mod receipts;
 pub mod retention;
+pub mod setup;
 
 mod answer;
 mod batch;
@@ -27,5 +28,6 @@ mod list;
 mod pages;
 mod rebase;
 mod representation;
+mod rights;
 mod routes;
 mod write;

@@ -6,8 +6,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::operations::{Told, count, done, import, start, state, succeeded};
-use crate::harness::token::{Guarded, claims, token};
-use crate::harness::{Server, binary};
+use crate::harness::request::Request;
+use crate::harness::token::{Guarded, admin, bearer};
+use crate::harness::{Events, Server, binary};
 
 /// A document with a string, one with a line end and a number to be kept, and one that is
 /// not JSON.
@@ -420,60 +421,70 @@ fn section_5_2_an_operation_is_started_once() {
     cancel().status(204);
 }
 
+const ADMINS_OF_COLLECTIONS: &str = r#"
+    permit (principal == User::"ann", action == Action::"admin", resource in Collection::"/a");
+    permit (principal == User::"bob", action == Action::"admin", resource in Collection::"/b");
+"#;
+
 #[test]
-fn section_9_an_operation_is_its_creators() {
-    let Guarded { server, .. } = &Guarded::start();
-    let bearer = |who: &str| {
-        let mut claims = claims();
-        claims["sub"] = json!(who);
-        format!("Bearer {}", token(&claims))
-    };
-    let (ann, bob) = (bearer("ann"), bearer("bob"));
+fn section_9_an_operation_is_for_its_creator_and_admins() {
+    let Guarded { server, .. } = &Guarded::with(&["--policy", "owner"]);
+    let policy = server.request("PUT", "/_/policies/collections");
+    let policy = policy.content("text/plain", ADMINS_OF_COLLECTIONS);
+    policy.field("Authorization", &admin()).send().status(201);
+    let (ann, bob) = (bearer("ann", &json!({})), bearer("bob", &json!({})));
+    let ask = |request: Request<'static>, who: &str| request.field("Authorization", who).send();
     let post = |who: &str, asked: Value| {
         let request = server.post("/_/operations", asked.to_string());
-        request.field("Authorization", who).send()
+        ask(request, who)
     };
-    let import = post(&ann, json!({"kind": "import", "collection": "/a"}));
-    let import = import.status(202).field("location").to_owned();
-    let shown = server
-        .get(&import)
-        .field("Authorization", &ann)
-        .send()
-        .json();
+    let import = |collection: &str| json!({"kind": "import", "collection": collection});
+    let anonymous = server.post("/_/operations", import("/a").to_string());
+    anonymous.send().status(401);
+    let refused = post(&ann, import("/b"));
+    let problem = refused.status(403).problem("forbidden");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("admin"),
+        "{problem}"
+    );
+    post(&ann, json!({"kind": "backup"})).status(403);
+    post(&admin(), json!({"kind": "backup"})).status(202);
+    let import = post(&ann, import("/a"))
+        .status(202)
+        .field("location")
+        .to_owned();
+    let shown = ask(server.get(&import), &ann).status(200).json();
     assert_eq!(shown["creator"], json!({"kind": "user", "id": "ann"}));
+    ask(server.get(&import), &admin()).status(200);
     let content = format!("{import}/content");
-    let put = |who: &str| {
-        let request = server.request("PUT", &content);
-        let request = request.content("application/x-ndjson", "1\n");
-        request.field("Authorization", who).send()
+    let put = || {
+        server
+            .request("PUT", &content)
+            .content("application/x-ndjson", "1\n")
     };
-    for answer in [
-        server.get(&import).field("Authorization", &bob).send(),
-        server.delete(&import).field("Authorization", &bob).send(),
-        put(&bob),
-    ] {
-        answer.status(403).problem("forbidden");
+    for request in [server.get(&import), server.delete(&import), put()] {
+        ask(request, &bob).status(403).problem("forbidden");
     }
     server.get(&import).send().status(401);
-    put(&ann).status(204);
+    ask(server.get("/_/operations"), &ann).status(403);
+    let all = ask(server.get("/_/operations"), &admin())
+        .status(200)
+        .json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
+    let mut told = Events::open(server.address(), &import, &[("Authorization", &ann)]);
+    told.next().is("synced");
+    ask(put(), &ann).status(204);
     let mut state = shown;
     while state["status"] == "running" {
-        state = server
-            .get(&import)
-            .field("Authorization", &ann)
-            .send()
-            .json();
+        state = told.next().is("put").json()["document"].clone();
     }
     assert_eq!(state["result"]["created"], 1);
     let export = post(&ann, json!({"kind": "export", "collection": "/a"}));
     let export = export.status(202).field("location").to_owned();
-    let result = |who: &str| {
-        let request = server.get(&format!("{export}/result"));
-        request.field("Authorization", who).send()
-    };
-    while result(&ann).code == 404 {}
-    result(&ann).status(200).is_body("1\n");
-    result(&bob).status(403);
+    let result = || server.get(&format!("{export}/result"));
+    while ask(result(), &ann).code == 404 {}
+    ask(result(), &ann).status(200).is_body("1\n");
+    ask(result(), &bob).status(403);
     let source = json!({"kind": "import", "collection": "/b", "source": export});
     post(&bob, source).status(422).problem("bad-operation");
 }

@@ -1,7 +1,7 @@
 //! The tables of operations (contract §9): where one is started, one of them, the file that
 //! it has made, and the content that it is to work on.
 
-use super::{Answer, Part, line_15, read, too_large};
+use super::{Answer, Circumstances, Part, line_15, read, too_large};
 use crate::field::coding::Coding;
 use crate::field::media_type::MediaType;
 use crate::limits::{IMPORT_BYTES, OPERATION_BYTES};
@@ -10,7 +10,11 @@ use crate::problem::Kind;
 use crate::request::{Method, Request};
 
 /// Lines 10 to 15 and 24.
-pub(super) fn about(request: &Request<'_>, part: Part<'_>) -> Option<Answer> {
+pub(super) fn about(
+    request: &Request<'_>,
+    circumstances: &Circumstances,
+    part: Part<'_>,
+) -> Option<Answer> {
     match part {
         Part::All => {
             let what = "application/json";
@@ -23,7 +27,7 @@ pub(super) fn about(request: &Request<'_>, part: Part<'_>) -> Option<Answer> {
             Some(read(request, &operation))
         }
         // It changes all the time, so that whoever ends it need not name a version.
-        Part::One(operation) => line_15(request, operation),
+        Part::One(operation) => line_15(request, circumstances, operation),
         Part::Result { is_there: true } => Some(Answer::Representation(Coding::Identity)),
         Part::Result { is_there: false } => Some(missing(
             "no file was made here: only an export that has succeeded has one",

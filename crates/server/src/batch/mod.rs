@@ -62,10 +62,11 @@ async fn once<S: Store>(
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
     let resource = Resource::Batch;
-    if let Some(first) = receipts::first(app, call, content, claim, &resource).await {
+    let caller = call.at_parts();
+    if let Some(first) = receipts::first(app, call, &caller, content, claim, &resource).await {
         return Ok(Attempt::Done(first));
     }
-    if let Decision::Answer(answer) = call.decide(app, &resource, &Progress::Asked) {
+    if let Decision::Answer(answer) = call.decide_in(app, &caller, &resource, &Progress::Asked) {
         return Ok(Attempt::Done(answer::simple(call, &answer)));
     }
     let sent = content.read(call, BATCH_BYTES).await?;

@@ -14,6 +14,7 @@ use matchbook::metrics::Metrics;
 use matchbook::operations::{self, Operations};
 use matchbook::receipts;
 use matchbook::retention::Retention;
+use matchbook::setup::PolicyFiles;
 use matchbook_core::decide::Policy;
 use matchbook_store::sqlite::{self, Options, SqliteStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,7 +50,7 @@ pub(crate) fn run(settings: Settings) -> Outcome {
     let log = settings.access_log;
     let mut app = App::new(store, policy(&settings), metrics, operations, log);
     if let Some(authenticator) = &authenticator {
-        app = app.with_authentication(Arc::clone(authenticator));
+        app = app.with_authentication(Arc::clone(authenticator), policies(&settings)?);
     }
     let app = Arc::new(app);
     let served = tokio::runtime::Builder::new_current_thread()
@@ -71,7 +72,7 @@ async fn serve(
     let limit = settings.max_connections.get();
     app.load()
         .await
-        .map_err(|error| Failure::usage(format!("cannot read the settings: {error}")))?;
+        .map_err(|error| Failure::usage(format!("cannot put the settings in force: {error}")))?;
     let workers = Workers::start()?;
     let listener = Listener::bind(app.clone(), settings.listen, tls.as_ref(), limit, workers)
         .await
@@ -106,6 +107,22 @@ fn operations(settings: &Settings) -> Operations {
             .map_err(|error| error.to_string())
     };
     Operations::new(&settings.data, Arc::new(backup))
+}
+
+fn policies(settings: &Settings) -> Result<PolicyFiles, Failure> {
+    let texts = settings.policy.iter().map(|source| {
+        let text = source
+            .text()
+            .map_err(|error| Failure::usage(format!("policy {}: {error}", source.name())))?;
+        Ok((source.name(), text))
+    });
+    let claims = settings.policy_claim.iter();
+    Ok(PolicyFiles {
+        texts: texts.collect::<Result<_, Failure>>()?,
+        claims: claims
+            .map(|claim| (claim.name.clone(), claim.declared.clone()))
+            .collect(),
+    })
 }
 
 /// For ever.

@@ -56,15 +56,13 @@ async fn once<S: Store>(
     let representation = current.as_deref().map(Representation::of);
     let present = representation.as_ref().map(Representation::present);
     let resource = Resource::Operation(Part::One(present));
-    if let Some(first) = Box::pin(receipts::first(app, call, content, claim, &resource)).await {
+    let caller = call.at_document(path, current.as_ref());
+    let first = receipts::first(app, call, &caller, content, claim, &resource);
+    if let Some(first) = Box::pin(first).await {
         return Ok(Attempt::Done(first));
     }
-    let circumstances = match &current {
-        Some(document) => super::circumstances(call, document),
-        None => call.circumstances,
-    };
     match (
-        call.decide_in(app, &circumstances, &resource, &Progress::Asked),
+        call.decide_in(app, &caller, &resource, &Progress::Asked),
         current,
     ) {
         (Decision::Answer(answer), _) => {

@@ -22,7 +22,7 @@ const PIECE_BYTES: usize = 4 * 1_024 * 1_024;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    collection: String,
+    pub(super) collection: String,
 }
 
 /// Where it goes on.

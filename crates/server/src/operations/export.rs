@@ -24,7 +24,7 @@ const PIECE_BYTES: usize = 1_024 * 1_024;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    collection: String,
+    pub(super) collection: String,
     /// Filters, order and projection, as a list has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<String>,
@@ -85,6 +85,7 @@ impl Asked {
             max_bytes,
             count,
             at_least: Revision::ZERO,
+            only: None,
         })
     }
 

@@ -11,7 +11,7 @@ use crate::app::App;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    collection: String,
+    pub(super) collection: String,
     field: String,
 }
 

@@ -35,7 +35,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use matchbook_core::decide::Circumstances;
 use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::problem::Kind;
 use matchbook_core::request::Method;
@@ -121,20 +120,8 @@ pub(crate) fn is_operation(path: &DocumentPath) -> bool {
     path.collection() == OPERATIONS
 }
 
-/// Whether the caller may see an operation, fetch what it made, and cancel it: whoever
-/// started it may.
-pub(crate) fn may_see(caller: &Caller<'_>, operation: &Seen) -> bool {
-    operation.creator == Creator::of(caller)
-}
-
-/// The circumstances of a request about an operation that may be another caller's.
-pub(crate) fn circumstances(call: &Call<'_>, document: &Document) -> Circumstances {
-    let is_seen = Seen::read(&document.body).is_none_or(|seen| may_see(&call.caller, &seen));
-    Circumstances {
-        forbidden: call
-            .circumstances
-            .forbidden
-            .or((!is_seen).then_some("admin")),
-        ..call.circumstances
-    }
+/// Whether the caller started this operation: then they may see it, fetch what it made, and
+/// cancel it, whatever the policies say.
+pub(crate) fn is_of(caller: &Caller<'_>, operation: &Document) -> bool {
+    Seen::read(&operation.body).is_some_and(|seen| seen.creator == Creator::of(caller))
 }

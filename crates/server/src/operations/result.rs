@@ -55,13 +55,12 @@ async fn found<S: Store>(
     call: &Call<'_>,
     id: Id,
 ) -> Result<(Circumstances, Option<(File, u64)>), Problem> {
-    let document = app.store.load(&id.document()?, Revision::ZERO).await;
+    let path = id.document()?;
+    let document = app.store.load(&path, Revision::ZERO).await;
     let document = document.map_err(|error| unreadable(call, &error))?;
-    let Some(document) = document else {
-        return Ok((call.circumstances, None));
-    };
-    let circumstances = super::circumstances(call, &document);
-    if !Seen::read(&document.body).is_some_and(|seen| seen.has_result()) {
+    let circumstances = call.at_document(&path, document.as_ref());
+    let seen = document.and_then(|document| Seen::read(&document.body));
+    if !seen.is_some_and(|seen| seen.has_result()) {
         return Ok((circumstances, None));
     }
     let path = app.operations.files.result(id);

@@ -12,10 +12,10 @@ use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::Revision;
 use matchbook_store::{Batch, Expected, Store, Write};
 
+use super::OPERATIONS as WHERE;
 use super::id::Id;
 use super::mark::{Creator, Mark, Seen};
 use super::work::{Work, refuse, violation};
-use super::{OPERATIONS as WHERE, may_see};
 use crate::answer;
 use crate::app::{App, Call, now};
 use crate::body::Body;
@@ -52,14 +52,16 @@ async fn once<S: Store>(
     claim: Option<&Claim<'_>>,
 ) -> Attempt {
     let resource = Resource::Operation(Part::All);
-    if let Some(first) = Box::pin(receipts::first(app, call, content, claim, &resource)).await {
+    let caller = call.at_parts();
+    let first = receipts::first(app, call, &caller, content, claim, &resource);
+    if let Some(first) = Box::pin(first).await {
         return Attempt::Done(first);
     }
-    let circumstances = match circumstances(app, call).await {
-        Ok(circumstances) => circumstances,
+    let caller = match with_load(app, call, caller).await {
+        Ok(caller) => caller,
         Err(problem) => return Attempt::Done(failed(app, call, problem)),
     };
-    let response = match call.decide_in(app, &circumstances, &resource, &Progress::Asked) {
+    let response = match call.decide_in(app, &caller, &resource, &Progress::Asked) {
         Decision::Answer(answer) => answer::simple(call, &answer),
         Decision::Proceed => match make(app, call, content, claim).await {
             Ok(attempt) => return attempt,
@@ -70,8 +72,11 @@ async fn once<S: Store>(
 }
 
 /// There may be too many already.
-async fn circumstances<S: Store>(app: &App<S>, call: &Call<'_>) -> Result<Circumstances, Problem> {
-    let mut circumstances = call.circumstances;
+async fn with_load<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    mut circumstances: Circumstances,
+) -> Result<Circumstances, Problem> {
     let unfinished = super::runner::unfinished(app, false).await;
     let unfinished = unfinished.map_err(|error| unreadable(call, &error))?;
     if unfinished.len() >= OPERATIONS && circumstances.availability == Availability::Open {
@@ -87,6 +92,11 @@ async fn make<S: Store>(
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
     let mut work = Work::read(&content.read(call, OPERATION_BYTES).await?)?;
+    let caller = call.at_work(work.collection());
+    let resource = Resource::Operation(Part::All);
+    if let Decision::Answer(answer) = call.decide_in(app, &caller, &resource, &Progress::Asked) {
+        return Ok(Attempt::Done(answer::simple(call, &answer)));
+    }
     let mut total = None;
     if let Work::Import(asked) = &mut work
         && let Some(source) = asked.source.clone()
@@ -154,10 +164,15 @@ async fn note<S: Store>(app: &App<S>, id: Id) -> Result<(), Problem> {
 async fn source_of<S: Store>(app: &App<S>, call: &Call<'_>, source: &str) -> Result<Seen, Problem> {
     let none = |detail: &str| refuse(vec![violation("/source", detail)]);
     let id = source_id(source).ok_or_else(|| none("this is no operation"))?;
-    let document = app.store.load(&id.document()?, Revision::ZERO).await;
+    let path = id.document()?;
+    let document = app.store.load(&path, Revision::ZERO).await;
     let document = document.map_err(|error| unreadable(call, &error))?;
+    let is_seen = call
+        .at_document(&path, document.as_ref())
+        .forbidden
+        .is_none();
     let seen = document.and_then(|document| Seen::read(&document.body));
-    seen.filter(|seen| seen.has_result() && may_see(&call.caller, seen))
+    seen.filter(|seen| seen.has_result() && is_seen)
         .ok_or_else(|| none("there is no export of yours of this name that has succeeded"))
 }
 

@@ -58,16 +58,12 @@ async fn state<S: Store>(
     call: &Call<'_>,
     id: Id,
 ) -> Result<(Circumstances, bool), Problem> {
-    let document = app.store.load(&id.document()?, Revision::ZERO).await;
+    let path = id.document()?;
+    let document = app.store.load(&path, Revision::ZERO).await;
     let document = document.map_err(|error| unreadable(call, &error))?;
-    Ok(match document {
-        None => (call.circumstances, false),
-        Some(document) => {
-            let seen = Seen::read(&document.body);
-            let is_taken = seen.is_some_and(|seen| seen.takes_content());
-            (super::circumstances(call, &document), is_taken)
-        }
-    })
+    let caller = call.at_document(&path, document.as_ref());
+    let seen = document.and_then(|document| Seen::read(&document.body));
+    Ok((caller, seen.is_some_and(|seen| seen.takes_content())))
 }
 
 /// Takes the content and hands it to the operation. Equal content may come again.

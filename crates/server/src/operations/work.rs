@@ -41,6 +41,19 @@ impl Work {
     }
 }
 
+impl Work {
+    /// The collection that it is about; `None` if that is all of them.
+    pub(super) fn collection(&self) -> Option<&str> {
+        Some(match self {
+            Self::Import(asked) => &asked.collection,
+            Self::Export(asked) => &asked.collection,
+            Self::DeleteCollection(asked) => &asked.collection,
+            Self::BuildIndex(asked) => &asked.collection,
+            Self::Backup(_) => return None,
+        })
+    }
+}
+
 /// 422.
 pub(super) fn refuse(errors: Vec<Violation>) -> Problem {
     let first = errors.first().map_or("", |violation| &violation.detail);

@@ -66,12 +66,16 @@ pub(crate) async fn claim<'a, S: Store>(
 pub(crate) async fn first<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    caller: &Circumstances,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
-    Some(match claim?.replay(app, call, content, resource).await? {
-        Ok((Whole::One(kept), versions)) => kept.response(&versions),
+    let replayed = claim?.replay(app, call, caller, content, resource).await?;
+    Some(match replayed {
+        Ok((Whole::One(kept), versions)) if caller.reads => kept.response(&versions),
+        // They could read it when it was answered first, and may no longer.
+        Ok((Whole::One(kept), versions)) => kept.without_content().response(&versions),
         Ok((Whole::Each(items), versions)) => batch::answered(&items, &versions),
         Err(answer) => answer::simple(call, &answer),
     })
@@ -84,6 +88,7 @@ impl Claim<'_> {
         &self,
         app: &App<S>,
         call: &Call<'_>,
+        caller: &Circumstances,
         content: &mut Content,
         resource: &Resource<'_>,
     ) -> Option<Result<(Whole, Vec<Version>), Answer>> {
@@ -96,10 +101,7 @@ impl Claim<'_> {
             return Some(Err(Answer::Refuse(problem)));
         };
         let decided = |repeat| {
-            let circumstances = Circumstances {
-                repeat,
-                ..call.circumstances
-            };
+            let circumstances = Circumstances { repeat, ..*caller };
             call.decide_in(app, &circumstances, resource, &Progress::Asked)
         };
         // The content of whom nobody would answer is not read.

@@ -13,8 +13,9 @@
 
 use std::ops::ControlFlow;
 
+use matchbook_core::feed::Content;
 use matchbook_core::field::media_type::MediaType;
-use matchbook_core::query::{Place, Query};
+use matchbook_core::query::Place;
 use matchbook_core::tag::Revision;
 use rusqlite::Connection;
 
@@ -44,7 +45,7 @@ pub(super) fn page(
         collection.in_order(shared, scan)?
     };
     if scan.count {
-        read.found.count = Some(collection.count(&scan.query)?);
+        read.found.count = Some(collection.count(scan)?);
         read.position = last(connection)?;
     }
     Ok(read)
@@ -103,7 +104,7 @@ impl Collection<'_> {
         let mut items = Items::new(scan);
         let after = scan.after.as_ref().map_or("", |place| &place.id);
         let end = self.visit(after, |row| {
-            if selected(&scan.query, row).is_some() {
+            if selected(scan, row)?.is_some() {
                 items.add(row, shared)
             } else {
                 Ok(ControlFlow::Continue(()))
@@ -130,7 +131,7 @@ impl Collection<'_> {
                 first = Some(last(self.connection)?);
             }
             self.visit(after, |row| {
-                if let Some(json) = selected(&scan.query, row) {
+                if let Some(json) = selected(scan, row)? {
                     best.offer(scan.query.place(json, row.id), row.revision);
                 }
                 Ok(ControlFlow::Continue(()))
@@ -170,14 +171,14 @@ impl Collection<'_> {
         })
     }
 
-    fn count(&self, query: &Query) -> Result<u64, ReadError> {
-        if query.filter.is_empty() {
+    fn count(&self, scan: &Scan) -> Result<u64, ReadError> {
+        if scan.query.filter.is_empty() && scan.only.is_none() {
             return self.count_all();
         }
         let mut count = 0;
         self.pieces(|after| {
             self.visit(after, |row| {
-                count += u64::from(selected(query, row).is_some());
+                count += u64::from(selected(scan, row)?.is_some());
                 Ok(ControlFlow::Continue(()))
             })
         })?;
@@ -208,15 +209,31 @@ impl Collection<'_> {
     }
 }
 
-/// The row's JSON, `None` within if it has none, if the query selects the row.
-fn selected<'a>(query: &Query, row: &LogRow<'a>) -> Option<Option<&'a str>> {
-    if query.filter.is_empty() && query.sort.is_empty() {
-        return Some(None);
+/// The row's JSON, `None` within if it has none, if the scan selects the row.
+fn selected<'a>(scan: &Scan, row: &LogRow<'a>) -> Result<Option<Option<&'a str>>, ReadError> {
+    let query = &scan.query;
+    if query.filter.is_empty() && query.sort.is_empty() && scan.only.is_none() {
+        return Ok(Some(None));
     }
     let content = row.content.filter(|content| {
         let media = content.content_type.map(MediaType::read);
         media.is_none_or(|media| media.is_some_and(|media| media.is_json()))
     });
     let json = content.and_then(|content| std::str::from_utf8(content.body).ok());
-    query.matches(json).then_some(json)
+    if !query.matches(json) {
+        return Ok(None);
+    }
+    if let Some(only) = &scan.only {
+        let content = json.map_or_else(
+            || Content::Other {
+                content_type: "",
+                length_bytes: row.content.map_or(0, |content| content.body.len()),
+            },
+            |json| Content::Json(json.into()),
+        );
+        if !only.admits(&row.path()?, &content) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(json))
 }

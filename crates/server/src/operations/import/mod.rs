@@ -46,7 +46,7 @@ const ATTEMPTS: u32 = 16;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
-    collection: String,
+    pub(super) collection: String,
     /// The export whose result it is; without, the content is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<String>,
@@ -118,7 +118,8 @@ impl<S: Store> Import<'_, S> {
         self.fetch(place, total).await?;
         let into = collection(&self.asked.collection);
         let into = into.map_err(|fault| refuse(vec![fault]))?;
-        let rules = self.app.collections.rules(into.as_str());
+        let setup = self.app.in_force.current();
+        let rules = setup.collections.rules(into.as_str());
         let policy = rules
             .as_ref()
             .map_or(&self.app.policy, |rules| &rules.policy);
