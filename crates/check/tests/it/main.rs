@@ -51,6 +51,7 @@ mod model;
 mod names;
 mod ndjson;
 mod operations;
+mod operations_asked;
 mod operations_survive;
 mod order;
 mod origin;

@@ -7,6 +7,7 @@
 //! first that applies answers.
 
 mod answer;
+mod batch;
 mod operations;
 mod state;
 
@@ -17,11 +18,9 @@ use crate::field::coding::Coding;
 use crate::field::content_encoding::ContentEncoding;
 use crate::field::host::Host;
 use crate::field::if_range::IfRange;
-use crate::field::media_type::MediaType;
 use crate::field::range::Resolved;
 use crate::field::sec_fetch_site::SecFetchSite;
 use crate::field::www_authenticate::Challenge;
-use crate::limits::BATCH_BYTES;
 use crate::precondition::{Access, Validators, Verdict};
 use crate::problem::{Kind, Problem};
 use crate::request::{FeedForm, Method, Request};
@@ -60,7 +59,7 @@ pub fn decide(
                     has_members,
                 } => about_collection(request, opaque, *has_members, policy),
                 Resource::Feed { .. } => Some(about_feed(request)),
-                Resource::Batch => about_batch(request),
+                Resource::Batch => batch::about(request),
                 Resource::Operation(part) => operations::about(request, circumstances, *part),
                 Resource::Page => Some(Answer::Representation(Coding::Identity)),
                 Resource::Session => None,
@@ -456,28 +455,6 @@ fn about_collection(
             ),
         },
     )
-}
-
-/// Lines 11, 12 and 15 for a batch.
-fn about_batch(request: &Request<'_>) -> Option<Answer> {
-    let json = |content_type: &MediaType<'_>| content_type.is("application/json");
-    if !request.content_type.as_ref().is_some_and(json) {
-        return Some(Answer::Refuse(
-            Kind::UnsupportedContent.because("send the batch with Content-Type: application/json"),
-        ));
-    }
-    if let Err(detail) = request.usable_content(true) {
-        return Some(Answer::Refuse(Kind::UnsupportedContent.because(detail)));
-    }
-    too_large(request, BATCH_BYTES).or_else(|| {
-        let verdict = request.preconditions.evaluate(Access::Unsafe, None);
-        (verdict != Verdict::Hold).then(|| {
-            Answer::Refuse(
-                Kind::Stale
-                    .because("a batch has no tag: send preconditions with each of its requests"),
-            )
-        })
-    })
 }
 
 /// Lines 13 and 24 for a feed. It is its position that a client holds, not a version, so
