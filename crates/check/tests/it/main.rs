@@ -50,6 +50,7 @@ mod model;
 mod names;
 mod ndjson;
 mod operations;
+mod operations_asked;
 mod operations_survive;
 mod order;
 mod origin;
