@@ -64,6 +64,20 @@ pub const BATCH_REQUESTS: usize = 1_000;
 /// usual one.
 pub const BATCH_BYTES: usize = 16 * 1_024 * 1_024;
 
+/// Largest request that starts an operation: names, and the query of a list.
+pub const OPERATION_BYTES: usize = 64 * 1_024;
+
+/// Largest content that an operation takes, decoded: it lies on the disk until all of it
+/// is imported, and `matchbook import` has no limit.
+pub const IMPORT_BYTES: usize = 1_024 * 1_024 * 1_024;
+
+/// Operations that have not ended, at most: what waits for its turn is kept, and a client
+/// that starts one after the other must not fill the disk with them.
+pub const OPERATIONS: usize = 256;
+
+/// Lines of an import that are told as refused, one by one; the others are counted.
+pub const IMPORT_ERRORS: usize = 100;
+
 /// Largest `changes` in the problem of a stale write (contract §5.3).
 pub const CHANGES_BYTES: usize = 64 * 1_024;
 

@@ -13,11 +13,16 @@ use crate::limits::{PATH_BYTES, SEGMENT_BYTES};
 
 /// The collections, below `/_/`, of documents about the server itself. They are kept and
 /// served under the rules of all documents, to those who administer it.
-pub const OWN: [&str; 3] = ["collections", "keys", "policies"];
+pub const OWN: [&str; 4] = ["collections", "keys", "operations", "policies"];
 
-/// The collection, below `/_/`, of what is kept about requests that may be repeated. No
-/// request can name it.
+/// The collection, below `/_/`, of what is kept about requests that may be repeated.
 const RECEIPTS: &str = "receipts";
+
+/// The collection, below `/_/`, of how far operations have come.
+const MARKS: &str = "marks";
+
+/// The collections that no request can name.
+const HIDDEN: [&str; 2] = [RECEIPTS, MARKS];
 
 /// What the path of a request target names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +110,7 @@ impl DocumentPath {
     /// A [`NameFault`] if it is malformed; `Reserved` and `Empty` also for what is
     /// well-formed but no document.
     pub fn parse(path: &str) -> Result<Self, NameFault> {
-        if let Some(Target::Document(document)) = own(path, &[RECEIPTS])? {
+        if let Some(Target::Document(document)) = own(path, &HIDDEN)? {
             return Ok(document);
         }
         match Target::parse(path)? {
@@ -176,7 +181,7 @@ impl CollectionPath {
     /// # Errors
     /// As [`DocumentPath::parse`].
     pub fn parse(path: &str) -> Result<Self, NameFault> {
-        if let Some(Target::Collection(collection)) = own(path, &[RECEIPTS])? {
+        if let Some(Target::Collection(collection)) = own(path, &HIDDEN)? {
             return Ok(collection);
         }
         match Target::parse(path)? {
@@ -190,6 +195,18 @@ impl CollectionPath {
     #[must_use]
     pub fn receipts() -> Self {
         Self([OWN_PREFIX, RECEIPTS].concat().into())
+    }
+
+    /// The collection of operations.
+    #[must_use]
+    pub fn operations() -> Self {
+        Self([OWN_PREFIX, "operations"].concat().into())
+    }
+
+    /// The collection of how far operations have come, each by the operation's id.
+    #[must_use]
+    pub fn marks() -> Self {
+        Self([OWN_PREFIX, MARKS].concat().into())
     }
 
     /// Whether its members are about the server itself.

@@ -135,6 +135,12 @@ kinds! {
     /// The result is not valid.
     Invalid "invalid" UNPROCESSABLE_ENTITY "The document would not be valid"
         "errors lists what the collection's schema does not allow, each with a JSON Pointer.";
+    /// There is no such work to be done.
+    BadOperation "bad-operation" UNPROCESSABLE_ENTITY "The operation cannot be started"
+        "POST /_/operations takes {\"kind\":…} with import, export, delete-collection, build-index or backup, and what that kind asks for. errors names what is not good.";
+    /// An operation has its content already, or is over.
+    NotWaiting "not-waiting" BAD_REQUEST "The operation takes no content"
+        "An import takes its content once, by PUT to /_/operations/{id}/content, while its status is running. To import something else, start another one.";
     /// The range lies outside the document.
     RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "The range lies outside the document"
         "Content-Range holds the document's length.";

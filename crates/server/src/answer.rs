@@ -105,6 +105,7 @@ pub(crate) fn simple(call: &Call<'_>, answer: &Answer) -> Response<Body> {
         | Answer::Representation(_)
         | Answer::Part { .. }
         | Answer::Written(_)
+        | Answer::Accepted
         | Answer::Changes(_)
         | Answer::Ended { .. } => refuse(
             call,
@@ -350,6 +351,11 @@ pub(crate) fn written(call: &Call<'_>, how: Written, made: Option<&Made<'_>>) ->
         );
     }
     response
+}
+
+/// 202: what was asked for is being done.
+pub(crate) fn accepted() -> Response<Body> {
+    empty(StatusCode::ACCEPTED)
 }
 
 /// A list, or a page of the server's own.

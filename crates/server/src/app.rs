@@ -31,6 +31,7 @@ use crate::cors::Cors;
 use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
+use crate::operations::Operations;
 use crate::rate::{Charge, Rate};
 use crate::receipts::Turns;
 use crate::rights::Asker;
@@ -45,6 +46,7 @@ pub struct App<S> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) turns: Turns,
+    pub(crate) operations: Operations,
     pub(crate) in_force: InForce,
     pub(crate) rate: Option<Rate>,
     cors: Cors,
@@ -158,7 +160,13 @@ impl<S: Store> App<S> {
     ///
     /// `metrics` is shared with whoever watches the store; `log_requests` writes a line
     /// about each request.
-    pub fn new(store: S, policy: Policy, metrics: Arc<Metrics>, log_requests: bool) -> Self {
+    pub fn new(
+        store: S,
+        policy: Policy,
+        metrics: Arc<Metrics>,
+        operations: Operations,
+        log_requests: bool,
+    ) -> Self {
         Self {
             store,
             cors: Cors::new(&policy.origins),
@@ -167,6 +175,7 @@ impl<S: Store> App<S> {
             hub: Arc::new(Hub::new()),
             authenticator: None,
             turns: Turns::default(),
+            operations,
             in_force: InForce::default(),
             policies: PolicyFiles::default(),
             rate: None,

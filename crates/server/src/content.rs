@@ -70,6 +70,19 @@ impl Content {
         Ok(bytes)
     }
 
+    /// It piece by piece, at most so many bytes as they come; `None` if it was read before.
+    pub(crate) fn arrive(&mut self, max_bytes: usize) -> Option<Arriving<Incoming>> {
+        match std::mem::replace(self, Self::Broken) {
+            Self::Unread(incoming) => Some(Arriving::new(incoming, max_bytes)),
+            Self::Read(_) | Self::Broken => None,
+        }
+    }
+
+    /// Tells that all that arrived was taken.
+    pub(crate) fn has_arrived(&mut self) {
+        *self = Self::Read(Bytes::new());
+    }
+
     /// Whether all of it was read, or there is none.
     pub(crate) fn is_settled(&self) -> bool {
         match self {
@@ -97,33 +110,64 @@ impl Content {
     }
 }
 
-async fn collect<B>(mut incoming: B, max_bytes: usize) -> Result<Bytes, Problem>
+/// Content that comes in pieces.
+pub(crate) struct Arriving<B> {
+    incoming: B,
+    begun: Instant,
+    received: usize,
+    max_bytes: usize,
+}
+
+impl<B> Arriving<B>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    let begun = Instant::now();
-    let mut received = 0_usize;
+    fn new(incoming: B, max_bytes: usize) -> Self {
+        Self {
+            incoming,
+            begun: Instant::now(),
+            received: 0,
+            max_bytes,
+        }
+    }
+
+    /// The next piece, in its coding; `None` is the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        loop {
+            let paid = Duration::from_secs(self.received as u64 / BYTES_PER_SECOND);
+            let frame = poll_fn(|context| Pin::new(&mut self.incoming).poll_frame(context));
+            let frame = match timeout_at(self.begun + BASE + paid, frame).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return Err(broken(&error)),
+                Ok(None) => return Ok(None),
+                Err(_) => {
+                    let received = self.received;
+                    return Err(
+                        Kind::Timeout.because(format!("only {received} bytes came in time"))
+                    );
+                }
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            self.received += data.len();
+            if self.received > self.max_bytes {
+                return Err(too_large(self.max_bytes));
+            }
+            return Ok(Some(data));
+        }
+    }
+}
+
+async fn collect<B>(incoming: B, max_bytes: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    let mut arriving = Arriving::new(incoming, max_bytes);
     // Most contents come in one piece, which is then not copied.
     let mut first = None;
     let mut joined = BytesMut::new();
-    loop {
-        let deadline = begun + BASE + Duration::from_secs(received as u64 / BYTES_PER_SECOND);
-        let frame = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context));
-        let frame = match timeout_at(deadline, frame).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(error))) => return Err(broken(&error)),
-            Ok(None) => break,
-            Err(_) => {
-                return Err(Kind::Timeout.because(format!("only {received} bytes came in time")));
-            }
-        };
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        received += data.len();
-        if received > max_bytes {
-            return Err(too_large(max_bytes));
-        }
+    while let Some(data) = arriving.next().await? {
         match first.take() {
             None if joined.is_empty() => first = Some(data),
             None => joined.extend_from_slice(&data),
@@ -144,7 +188,7 @@ fn broken(error: &hyper::Error) -> Problem {
     })
 }
 
-fn too_large(max_bytes: usize) -> Problem {
+pub(crate) fn too_large(max_bytes: usize) -> Problem {
     Kind::ContentTooLarge.because(format!("at most {max_bytes} bytes are allowed"))
 }
 

@@ -10,6 +10,7 @@ pub mod auth;
 pub mod config;
 pub mod connection;
 pub mod metrics;
+pub mod operations;
 pub mod rate;
 pub mod receipts;
 pub mod retention;

@@ -37,10 +37,10 @@ const PIECE_BYTES: usize = 1_024 * 1_024;
 
 /// Items that a stream reads at a time where it has an order of its own: each piece
 /// sorts the whole collection anew.
-const SORTED_PIECE: usize = 16_384;
+pub(crate) const SORTED_PIECE: usize = 16_384;
 
 /// Bodies that such a stream reads at a time.
-const SORTED_PIECE_BYTES: usize = 16 * 1_024 * 1_024;
+pub(crate) const SORTED_PIECE_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// Pieces that wait for a slow reader.
 const PIECES_AHEAD: usize = 1;
@@ -202,14 +202,15 @@ async fn coded(call: &Call<'_>, text: String) -> Result<Response<Body>, Problem>
     Ok(response)
 }
 
-/// One item of a list. `one_line` takes the line ends out of a document that has any.
-fn item_into(
+/// One item of a list; whether it holds the document. `one_line` takes the line ends out of
+/// a document that has any.
+pub(crate) fn item_into(
     text: &mut String,
     path: &DocumentPath,
     document: &Document,
     query: &Query,
     one_line: bool,
-) {
+) -> bool {
     text.push_str("{\"path\":");
     quote_into(text, path.as_str());
     text.push_str(",\"etag\":");
@@ -217,25 +218,39 @@ fn item_into(
     text.push_str(",\"modified\":\"");
     text.push_str(&document.modified.to_string());
     text.push('"');
-    let is_json = Representation::of(document).is_json;
-    match std::str::from_utf8(&document.body) {
-        Ok(json) if is_json => {
-            text.push_str(",\"document\":");
-            let json = json.trim_ascii();
-            match &query.fields {
-                Some(fields) => text.push_str(&compact(&fields.apply(json))),
-                None if one_line && json.contains(['\n', '\r']) => text.push_str(&compact(json)),
-                None => text.push_str(json),
-            }
-        }
-        _ => {
-            text.push_str(",\"contentType\":");
-            quote_into(text, &document.content_type);
-            text.push_str(",\"length\":");
-            text.push_str(&document.body.len().to_string());
-        }
+    let end = text.len();
+    text.push_str(",\"document\":");
+    let is_json = document_into(text, document, query, one_line);
+    if !is_json {
+        text.truncate(end);
+        text.push_str(",\"contentType\":");
+        quote_into(text, &document.content_type);
+        text.push_str(",\"length\":");
+        text.push_str(&document.body.len().to_string());
     }
     text.push('}');
+    is_json
+}
+
+/// The document, if it is JSON; otherwise nothing.
+pub(crate) fn document_into(
+    text: &mut String,
+    document: &Document,
+    query: &Query,
+    one_line: bool,
+) -> bool {
+    let is_json = Representation::of(document).is_json;
+    let json = std::str::from_utf8(&document.body).ok();
+    let Some(json) = json.filter(|_| is_json) else {
+        return false;
+    };
+    let json = json.trim_ascii();
+    match &query.fields {
+        Some(fields) => text.push_str(&compact(&fields.apply(json))),
+        None if one_line && json.contains(['\n', '\r']) => text.push_str(&compact(json)),
+        None => text.push_str(json),
+    }
+    true
 }
 
 /// The whole collection, one item a line, read in pieces while the client takes them.

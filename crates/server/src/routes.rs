@@ -12,7 +12,7 @@ use crate::app::{App, Call};
 use crate::auth::{self, SESSION};
 use crate::body::Body;
 use crate::content::Content;
-use crate::{batch, create, document, feed, forms, list, pages, write};
+use crate::{batch, create, document, feed, forms, list, operations, pages, write};
 
 /// The futures of all but reads of documents are boxed: every request's future is as
 /// large as the largest of its parts, and is moved before it runs.
@@ -29,6 +29,9 @@ pub(crate) async fn route<S: Store>(
         return Box::pin(feed::feed(app, call)).await;
     }
     match (&call.target, call.facts.method) {
+        (target, method) if operations::answers(target, method) => {
+            Box::pin(operations::operation(app, call, content)).await
+        }
         (Target::Reserved(name), _) if name == CHANGES => Box::pin(feed::feed(app, call)).await,
         (Target::Document(path), Method::Put | Method::Patch | Method::Delete) => {
             Box::pin(write::write(app, call, content, path)).await

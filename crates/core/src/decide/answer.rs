@@ -62,6 +62,8 @@ pub enum Answer {
     OutOfRange(Problem),
     /// A write succeeded.
     Written(Written),
+    /// 202: an operation was started.
+    Accepted,
     /// 200 with the changes, in this form.
     Changes(FeedForm),
     /// 200 with an event stream that ends at once: any other status would keep a
@@ -123,6 +125,10 @@ pub enum Allow {
     Page,
     /// Those of the session.
     Session,
+    /// Those of an operation.
+    Operation,
+    /// Those of what an operation is to work on.
+    Upload,
 }
 
 impl Allow {
@@ -136,6 +142,8 @@ impl Allow {
             Self::Batch => "POST, OPTIONS",
             Self::Page => "GET, HEAD, OPTIONS",
             Self::Session => "POST, DELETE, OPTIONS",
+            Self::Operation => "GET, HEAD, DELETE, OPTIONS",
+            Self::Upload => "PUT, OPTIONS",
         }
     }
 
@@ -144,10 +152,19 @@ impl Allow {
     pub const fn has(self, method: Method) -> bool {
         match method {
             Method::Options => true,
-            Method::Get | Method::Head => !matches!(self, Self::Batch | Self::Session),
-            Method::Put | Method::Patch => matches!(self, Self::Document | Self::Form),
-            Method::Delete => matches!(self, Self::Document | Self::Form | Self::Session),
-            Method::Post => !matches!(self, Self::Document | Self::Page),
+            Method::Get | Method::Head => {
+                !matches!(self, Self::Batch | Self::Session | Self::Upload)
+            }
+            Method::Put => matches!(self, Self::Document | Self::Form | Self::Upload),
+            Method::Patch => matches!(self, Self::Document | Self::Form),
+            Method::Delete => matches!(
+                self,
+                Self::Document | Self::Form | Self::Session | Self::Operation
+            ),
+            Method::Post => matches!(
+                self,
+                Self::Collection | Self::Form | Self::Batch | Self::Session
+            ),
             Method::Other | Method::Unknown => false,
         }
     }

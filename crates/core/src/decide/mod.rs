@@ -7,6 +7,8 @@
 //! first that applies answers.
 
 mod answer;
+mod batch;
+mod operations;
 mod site;
 mod state;
 
@@ -17,17 +19,15 @@ use crate::field::coding::Coding;
 use crate::field::content_encoding::ContentEncoding;
 use crate::field::host::Host;
 use crate::field::if_range::IfRange;
-use crate::field::media_type::MediaType;
 use crate::field::range::Resolved;
 use crate::field::www_authenticate::Challenge;
-use crate::limits::BATCH_BYTES;
 use crate::precondition::{Access, Validators, Verdict};
 use crate::problem::{Kind, Problem};
 use crate::request::{FeedForm, Method, Request};
 pub use answer::{Allow, Answer, Decision, Written};
 use site::line_5;
 pub use state::{
-    Availability, Circumstances, Credentials, Policy, Present, Progress, Repeat, Resource,
+    Availability, Circumstances, Credentials, Part, Policy, Present, Progress, Repeat, Resource,
 };
 
 /// What `Retry-After` says when the server is draining or overloaded: long enough for
@@ -60,7 +60,8 @@ pub fn decide(
                     has_members,
                 } => about_collection(request, opaque, *has_members, policy),
                 Resource::Feed { .. } => Some(about_feed(request)),
-                Resource::Batch => about_batch(request),
+                Resource::Batch => batch::about(request),
+                Resource::Operation(part) => operations::about(request, circumstances, *part),
                 Resource::Page => Some(Answer::Representation(Coding::Identity)),
                 Resource::Session => None,
                 Resource::NoPage => Some(Answer::Refuse(
@@ -158,14 +159,9 @@ fn lines_3_and_4(
     resource: &Resource<'_>,
     policy: &Policy,
 ) -> Option<Answer> {
-    let allow = match resource {
-        Resource::Document(_) if policy.forms => Allow::Form,
-        Resource::Document(_) => Allow::Document,
-        Resource::Collection { .. } => Allow::Collection,
-        Resource::Feed { allow } => *allow,
-        Resource::Batch => Allow::Batch,
-        Resource::Page | Resource::NoPage => Allow::Page,
-        Resource::Session => Allow::Session,
+    let allow = match resource.allow() {
+        Allow::Document if policy.forms => Allow::Form,
+        allow => allow,
     };
     match request.method {
         Method::Unknown => Some(Answer::Refuse(
@@ -451,28 +447,6 @@ fn about_collection(
     )
 }
 
-/// Lines 11, 12 and 15 for a batch.
-fn about_batch(request: &Request<'_>) -> Option<Answer> {
-    let json = |content_type: &MediaType<'_>| content_type.is("application/json");
-    if !request.content_type.as_ref().is_some_and(json) {
-        return Some(Answer::Refuse(
-            Kind::UnsupportedContent.because("send the batch with Content-Type: application/json"),
-        ));
-    }
-    if let Err(detail) = request.usable_content(true) {
-        return Some(Answer::Refuse(Kind::UnsupportedContent.because(detail)));
-    }
-    too_large(request, BATCH_BYTES).or_else(|| {
-        let verdict = request.preconditions.evaluate(Access::Unsafe, None);
-        (verdict != Verdict::Hold).then(|| {
-            Answer::Refuse(
-                Kind::Stale
-                    .because("a batch has no tag: send preconditions with each of its requests"),
-            )
-        })
-    })
-}
-
 /// Lines 13 and 24 for a feed. It is its position that a client holds, not a version, so
 /// that preconditions mean nothing.
 fn about_feed(request: &Request<'_>) -> Answer {
@@ -491,7 +465,10 @@ fn written(
     resource: &Resource<'_>,
     (created, rewritten): (bool, bool),
 ) -> Answer {
-    if matches!(resource, Resource::Session) {
+    if matches!(resource, Resource::Operation(Part::All)) {
+        return Answer::Accepted;
+    }
+    if matches!(resource, Resource::Session | Resource::Operation(_)) {
         return Answer::Written(Written {
             created,
             representation: false,

@@ -26,12 +26,49 @@ pub enum Resource<'a> {
     },
     /// Several writes at once.
     Batch,
+    /// Operations, or what belongs to one (contract §9).
+    Operation(Part<'a>),
     /// The list of collections, or a page of the server's own.
     Page,
     /// The cookie that stands for a bearer token (contract §7.6).
     Session,
     /// A name below `/_/` that means nothing.
     NoPage,
+}
+
+/// What of the operations a request is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// All of them: where one is started.
+    All,
+    /// One, or the place where one could be.
+    One(Option<Present<'a>>),
+    /// The file that one has made.
+    Result {
+        /// Whether it is there.
+        is_there: bool,
+    },
+    /// The content that one is to work on.
+    Content {
+        /// Whether there is an operation that takes any.
+        is_taken: bool,
+    },
+}
+
+impl Resource<'_> {
+    /// The methods that it has.
+    pub(super) const fn allow(&self) -> Allow {
+        match self {
+            Self::Document(_) => Allow::Document,
+            Self::Collection { .. } | Self::Operation(Part::All) => Allow::Collection,
+            Self::Feed { allow } => *allow,
+            Self::Batch => Allow::Batch,
+            Self::Operation(Part::One(_)) => Allow::Operation,
+            Self::Operation(Part::Content { .. }) => Allow::Upload,
+            Self::Operation(Part::Result { .. }) | Self::Page | Self::NoPage => Allow::Page,
+            Self::Session => Allow::Session,
+        }
+    }
 }
 
 /// A document that is there.

@@ -9,6 +9,7 @@ use crate::request::Head;
 mod credentials;
 mod feeds;
 mod forms;
+mod operations;
 mod table;
 
 use table::{Line, READS, WRITES, lines};
@@ -111,6 +112,8 @@ impl Setup {
             },
             _ => Resource::Document(self.exists.then_some(present)),
         };
+        let part = operations::part(self.target, self.exists.then_some(present));
+        let resource = part.map_or(resource, Resource::Operation);
         decide(
             &request,
             &self.circumstances,
@@ -147,6 +150,7 @@ fn name(decision: &Decision) -> String {
         Answer::Representation(coding) => format!("200 {}", coding.token()),
         Answer::Part { first, last } => format!("206 {first}-{last}"),
         Answer::Written(how) => format!("{} written", how.status().as_u16()),
+        Answer::Accepted => "202 accepted".to_owned(),
         Answer::Changes(form) => format!("200 changes as {}", form.media_type()),
         Answer::Ended { reason, after_secs } => {
             format!("200 ended {} after {after_secs}", reason.as_str())

@@ -56,6 +56,10 @@ fn section_1_a_path_is_what_its_segments_say() {
         ("/_/collections/a/b", "reserved collections/a/b"),
         ("/_/collectionsx", "reserved collectionsx"),
         ("/_/receipts/a", "reserved receipts/a"),
+        ("/_/marks/a", "reserved marks/a"),
+        ("/_/operations", "collection /_/operations"),
+        ("/_/operations/a", "document /_/operations a"),
+        ("/_/operations/a/result", "reserved operations/a/result"),
         ("/_/", "reserved "),
         ("/_", "reserved "),
         ("/_x/1", "Reserved"),
@@ -83,6 +87,13 @@ fn what_is_stored_can_be_read_that_no_request_can_name() {
     assert_eq!(receipt.parent(), CollectionPath::receipts());
     assert!(receipt.is_own() && receipt.parent().is_own());
     assert!(!DocumentPath::parse("/a/_").unwrap().is_own());
+    let mark = CollectionPath::marks().member("a").unwrap();
+    assert_eq!(mark.as_str(), "/_/marks/a");
+    assert_eq!(DocumentPath::parse(mark.as_str()), Ok(mark.clone()));
+    assert_eq!(mark.parent(), CollectionPath::marks());
+    let operation = CollectionPath::operations().member("a").unwrap();
+    assert_eq!(operation.as_str(), "/_/operations/a");
+    assert_eq!(operation.parent(), CollectionPath::operations());
     assert_eq!(DocumentPath::parse("/_/health"), Err(NameFault::Reserved));
 }
 

@@ -20,6 +20,7 @@ use crate::body::Body;
 use crate::content::Content;
 use crate::document::unreadable;
 use crate::list::has_members;
+use crate::operations;
 use crate::pages;
 use crate::rebase;
 use crate::receipts::{Kept, Named};
@@ -136,6 +137,9 @@ impl<'a, S: Store> Work<'a, S> {
         }
         let content = &mut Content::Read(content);
         let result = match (&target, call.facts.method) {
+            (target, method) if operations::answers(target, method) => {
+                Err(Kind::Malformed.because("a batch starts and ends no operations"))
+            }
             (Target::Collection(collection), Method::Post) => {
                 self.create(&call, collection, content).await
             }

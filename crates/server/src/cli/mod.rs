@@ -17,6 +17,7 @@ mod layout;
 mod list;
 mod manual;
 mod mirror;
+mod operation;
 mod pointer;
 mod progress;
 mod rebase;
@@ -93,6 +94,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup
     Restore(backup::RestoreArgs),
+    /// Have the server do work that takes long
+    Operation(operation::OperationArgs),
     /// Make a token for a server that asks for one
     Token(token::TokenArgs),
     /// Make, list and revoke API keys
@@ -153,6 +156,7 @@ fn run(command: Command) -> Outcome {
         Command::Export(args) => client::block_on(args.run()),
         Command::Backup(args) => args.run(),
         Command::Restore(args) => args.run(),
+        Command::Operation(args) => client::block_on(args.run()),
         Command::Token(args) => args.run(),
         Command::Key(args) => client::block_on(args.run()),
         Command::Completions(args) => args.run(),

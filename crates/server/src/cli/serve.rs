@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,13 @@ use matchbook::auth::{Authenticator, configure};
 use matchbook::config::{HostName, LogFormat, Origin, Settings};
 use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
+use matchbook::operations::{self, Operations};
 use matchbook::rate::Rate;
 use matchbook::receipts;
 use matchbook::retention::Retention;
 use matchbook::setup::PolicyFiles;
 use matchbook_core::decide::Policy;
-use matchbook_store::sqlite::{Options, SqliteStore};
+use matchbook_store::sqlite::{self, Options, SqliteStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -46,7 +48,9 @@ pub(crate) fn run(settings: Settings) -> Outcome {
     let authenticator = configure(&settings).map_err(Failure::usage)?.map(Arc::new);
     let store = SqliteStore::open(&settings.data, options, metrics.clone())
         .map_err(|error| Failure::usage(format!("cannot open the data: {error}")))?;
-    let mut app = App::new(store, policy(&settings), metrics, settings.access_log);
+    let operations = operations(&settings);
+    let log = settings.access_log;
+    let mut app = App::new(store, policy(&settings), metrics, operations, log);
     if let Some(authenticator) = &authenticator {
         app = app.with_authentication(Arc::clone(authenticator), policies(&settings)?);
     }
@@ -95,8 +99,20 @@ async fn serve(
         () = renew_keys(authenticator) => {}
         () = receipts::sweep(app.store()) => {}
         () = app.keep_rates() => {}
+        () = operations::run(app) => {}
+        () = operations::sweep(app) => {}
     }
     Ok(Exit::Done)
+}
+
+fn operations(settings: &Settings) -> Operations {
+    let data = settings.data.clone();
+    let backup = move |to: &Path| {
+        let copy = sqlite::backup(&data, to);
+        copy.map(|copy| copy.size_bytes)
+            .map_err(|error| error.to_string())
+    };
+    Operations::new(&settings.data, Arc::new(backup))
 }
 
 fn policies(settings: &Settings) -> Result<PolicyFiles, Failure> {

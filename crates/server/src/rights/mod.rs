@@ -22,6 +22,7 @@ use quick_cache::sync::Cache;
 
 use crate::app::Call;
 use crate::auth::anonymous;
+use crate::operations;
 use crate::representation::Representation;
 pub(crate) use sight::Sight;
 
@@ -142,6 +143,9 @@ impl Call<'_> {
         path: &DocumentPath,
         current: Option<&Arc<Document>>,
     ) -> Circumstances {
+        if operations::is_operation(path) {
+            return self.at_operation(path, current);
+        }
         self.asking(|asker| {
             let is_new = current.is_none();
             let action = match self.facts.method {
@@ -189,6 +193,23 @@ impl Call<'_> {
         });
         let is_guarded = current.is_none() || facts.preconditions.guard_a_write();
         is_guarded && facts.preconditions.evaluate(Access::Unsafe, current) == Verdict::Hold
+    }
+
+    /// What is known of a caller who wants something of an operation: it is for whoever
+    /// started it, and for admins.
+    fn at_operation(&self, path: &DocumentPath, current: Option<&Arc<Document>>) -> Circumstances {
+        self.asking(|asker| {
+            let is_theirs = current.is_some_and(|current| operations::is_of(&self.caller, current));
+            let permits = is_theirs || asker.may_administer(path);
+            (Action::Admin, permits, true)
+        })
+    }
+
+    /// What is known of a caller who has work done on a whole collection, or on all: it is
+    /// done with the rights of the server.
+    pub(crate) fn at_work(&self, collection: Option<&str>) -> Circumstances {
+        let path = collection.map_or_else(|| self.path(), str::to_owned);
+        self.asking(|asker| (Action::Admin, asker.may_at(Action::Admin, &path), true))
     }
 
     /// What is known of a caller who wants to see what a collection holds.

@@ -8,6 +8,7 @@ pub(crate) mod data;
 pub(crate) mod events;
 pub(crate) mod exact;
 pub(crate) mod gzip;
+pub(crate) mod operations;
 pub(crate) mod programs;
 pub(crate) mod random;
 pub(crate) mod replica;
