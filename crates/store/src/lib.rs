@@ -19,6 +19,9 @@
 //!    atomic commit.
 //! 7. **Fail stop**: after a commit whose fate is unknown nothing is acknowledged
 //!    until the store is opened again.
+//! 8. **Indexes change nothing**: a page is the same with an index as without, but for the
+//!    time that it takes. While a unique one is ready, no write gives a second member of
+//!    the collection an equal value.
 //!
 //! Applying a batch is pure: everything that could differ from one machine to the
 //! next (time, ids, validation) is decided before [`Store::commit`], so that a
@@ -26,8 +29,10 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
+mod index;
 mod observer;
 pub mod sqlite;
 
@@ -38,10 +43,13 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
+use matchbook_core::json::Pointer;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Epoch, Revision, Version};
 use tokio::sync::watch;
 
+pub use error::{ChangesError, CommitError, ReadError, Rejection, Taken};
+pub use index::{Built, Duplicates, Index, IndexState};
 pub use observer::{Observer, Unobserved};
 
 /// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
@@ -156,6 +164,36 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`CommitError`].
     fn trim(&self, before: Revision) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// The indexes of a collection, ready or not. Never blocks.
+    fn indexes(&self, collection: &CollectionPath) -> Vec<IndexState>;
+
+    /// The collections that have indexes, or did and are not rid of them yet. Never blocks.
+    fn indexed(&self) -> Vec<CollectionPath>;
+
+    /// Gives a collection these indexes besides those that it has, and takes these away.
+    /// Those of a collection without members are ready at once; others, and what is taken
+    /// away, are work for [`Store::build_indexes`].
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    fn alter_indexes(
+        &self,
+        collection: &CollectionPath,
+        add: Vec<Index>,
+        take: Vec<Index>,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// Does one piece of the work on a collection's indexes, which does not hold up
+    /// commits, and goes on where the last one ended, be it before this opening. An index
+    /// is ready when its last piece is done.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    fn build_indexes(
+        &self,
+        collection: &CollectionPath,
+    ) -> impl Future<Output = Result<Built, CommitError>> + Send;
 }
 
 /// Where a store stands.
@@ -361,6 +399,8 @@ pub struct Page {
     pub position: Version,
     /// How many match in all, if that was asked for.
     pub count: Option<u64>,
+    /// The field whose index was used, if one was.
+    pub index: Option<Pointer>,
 }
 
 /// Which entries of the log to read.
@@ -427,66 +467,3 @@ pub struct Entry {
     /// What became of the document.
     pub effect: Effect,
 }
-
-/// Why a read gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadError {
-    /// The store has not come as far as `at_least` in time.
-    NotYet,
-    /// What was read is not what was written: a fault of the disk or of memory. The
-    /// text is for the log.
-    Corrupt(String),
-    /// The engine failed. The text is for the log.
-    Failed(String),
-}
-
-/// Why [`Store::changes`] gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangesError {
-    /// The log no longer reaches back so far.
-    Compacted,
-    /// The position belongs to a history that is not this store's, or lies ahead.
-    OtherHistory,
-    /// As any read.
-    Read(ReadError),
-}
-
-impl From<ReadError> for ChangesError {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
-/// Why a commit was not acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitError {
-    /// Nothing was applied: these writes did not meet their expectation.
-    Rejected(Vec<Rejection>),
-    /// Nothing was applied: the disk is full.
-    Full,
-    /// Nothing was applied: the store takes no writes. The text is for the log.
-    Unavailable(String),
-    /// Whether it was applied is not known. The text is for the log.
-    Indeterminate(String),
-}
-
-/// A write that did not meet its expectation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// Its place in the batch.
-    pub index: usize,
-    /// The revision that the document stands at; `None` if it does not exist.
-    pub current: Option<Revision>,
-}
-
-macro_rules! display_error {
-    ($($type:ty),*) => {$(
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(self, f)
-            }
-        }
-        impl std::error::Error for $type {}
-    )*};
-}
-display_error!(ReadError, ChangesError, CommitError);

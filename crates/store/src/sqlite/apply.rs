@@ -1,14 +1,18 @@
 //! Applying one batch within the writer's transaction (guarantees 2, 3 and 6).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use matchbook_core::json::Pointer;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, OptionalExtension, Statement};
 
+use super::entries::Entries;
+use super::indexes::{Indexes, Known};
 use super::row::{APPEND, Content, JSON, LogRow, number, revision};
-use crate::{Batch, Effect, Expected, OperationId, Receipt, Rejection, Write};
+use crate::{Batch, Effect, Expected, OperationId, Receipt, Rejection, Taken, Write};
 
 /// The prepared statements of the writer.
 pub(super) struct Statements<'c> {
@@ -17,6 +21,15 @@ pub(super) struct Statements<'c> {
     create: Statement<'c>,
     replace: Statement<'c>,
     remove: Statement<'c>,
+    entries: Entries<'c>,
+    savepoint: Savepoint<'c>,
+}
+
+/// So that a batch that comes to nothing half-way leaves nothing.
+struct Savepoint<'c> {
+    set: Statement<'c>,
+    undo: Statement<'c>,
+    release: Statement<'c>,
 }
 
 /// What a batch came to.
@@ -26,6 +39,8 @@ pub(super) enum Verdict {
     Applied(Applied),
     /// None of it does.
     Rejected(Vec<Rejection>),
+    /// None of it does: these writes' documents would have values that others have.
+    Taken(Vec<Taken>),
 }
 
 /// What a batch that applies made.
@@ -75,7 +90,18 @@ impl<'c> Statements<'c> {
             remove: connection.prepare(
                 "DELETE FROM documents WHERE collection = ?1 AND id = ?2 AND revision = ?3",
             )?,
+            entries: Entries::prepare(connection)?,
+            savepoint: Savepoint {
+                set: connection.prepare("SAVEPOINT batch")?,
+                undo: connection.prepare("ROLLBACK TO batch")?,
+                release: connection.prepare("RELEASE batch")?,
+            },
         })
+    }
+
+    /// What a piece of building an index needs.
+    pub(super) const fn entries(&mut self) -> &mut Entries<'c> {
+        &mut self.entries
     }
 
     /// Applies all of a batch or nothing; `last` is the last revision in use, and
@@ -85,6 +111,29 @@ impl<'c> Statements<'c> {
         operation: OperationId,
         batch: &Batch,
         last: &mut Revision,
+        indexes: &Indexes,
+        version: impl Fn(Revision) -> Version,
+    ) -> Result<Verdict, Fault> {
+        let indexed = Indexed::by(batch, indexes);
+        if !indexed.refuse() {
+            return self.apply_indexed(operation, batch, last, &indexed, version);
+        }
+        self.savepoint.set.execute([])?;
+        let verdict = self.apply_indexed(operation, batch, last, &indexed, version)?;
+        if let Verdict::Taken(_) = verdict {
+            self.savepoint.undo.execute([])?;
+        }
+        self.savepoint.release.execute([])?;
+        Ok(verdict)
+    }
+
+    /// As [`Self::apply`], but for what was done of a batch whose value is taken.
+    fn apply_indexed(
+        &mut self,
+        operation: OperationId,
+        batch: &Batch,
+        last: &mut Revision,
+        indexed: &Indexed<'_>,
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
         // The statement of a single write checks its expectation itself; several must
@@ -97,10 +146,21 @@ impl<'c> Statements<'c> {
             }
         }
         let mut applied = Applied::default();
+        let mut taken = Vec::new();
+        let mut out = HashSet::new();
         let mut next = *last;
-        for write in &batch.writes {
+        for (index, write) in batch.writes.iter().enumerate() {
             next = following(next)?;
             let previous = standing(batch, &applied.places, write.expected);
+            let place = Place {
+                revision: next,
+                previous,
+            };
+            applied.places.push(place);
+            if matches!(write.expected, Expected::After(before) if out.contains(&before)) {
+                out.insert(index);
+                continue;
+            }
             if !self.point(write, previous, next)? {
                 if single {
                     let current = self.current(&write.path)?;
@@ -108,36 +168,74 @@ impl<'c> Statements<'c> {
                 }
                 return Err(Fault::Inconsistent("an expectation held and then did not"));
             }
+            if let Some(known) = indexed.of(write)
+                && let Some(field) = self.index(known, write, previous)?
+            {
+                let path = write.path.clone();
+                taken.push(Taken { index, path, field });
+                out.insert(index);
+                continue;
+            }
             row(operation, batch, write, next, previous).append(&mut self.append)?;
-            applied.places.push(Place {
-                revision: next,
-                previous,
-            });
+        }
+        if !taken.is_empty() {
+            return Ok(Verdict::Taken(taken));
         }
         if let Some(receipt) = &batch.receipt {
             next = following(next)?;
             let versions = applied.places.iter().map(|place| version(place.revision));
-            let write = Write {
-                path: receipt.path.clone(),
-                expected: Expected::Absent,
-                effect: Effect::Put {
-                    content_type: Receipt::CONTENT_TYPE.into(),
-                    body: receipt.body(versions),
-                    patch: None,
-                },
-            };
-            if !self.point(&write, None, next)? {
-                return Err(Fault::Inconsistent("a receipt was not there and then was"));
-            }
-            row(operation, batch, &write, next, None).append(&mut self.append)?;
+            let body = receipt.body(versions);
+            self.keep_receipt(operation, batch, receipt, &body, next)?;
+            applied.receipt = Some(body);
             applied.places.push(Place {
                 revision: next,
                 previous: None,
             });
-            applied.receipt = write.effect.body().cloned();
         }
         *last = next;
         Ok(Verdict::Applied(applied))
+    }
+
+    /// Writes the document that tells what the batch made.
+    fn keep_receipt(
+        &mut self,
+        operation: OperationId,
+        batch: &Batch,
+        receipt: &Receipt,
+        body: &Bytes,
+        next: Revision,
+    ) -> Result<(), Fault> {
+        let write = Write {
+            path: receipt.path.clone(),
+            expected: Expected::Absent,
+            effect: Effect::Put {
+                content_type: Receipt::CONTENT_TYPE.into(),
+                body: body.clone(),
+                patch: None,
+            },
+        };
+        if !self.point(&write, None, next)? {
+            return Err(Fault::Inconsistent("a receipt was not there and then was"));
+        }
+        row(operation, batch, &write, next, None).append(&mut self.append)?;
+        Ok(())
+    }
+
+    /// Brings indexes up to date, unless the write gives its document a value that another
+    /// has in this field.
+    fn index(
+        &mut self,
+        known: &[Known],
+        write: &Write,
+        previous: Option<Revision>,
+    ) -> rusqlite::Result<Option<Pointer>> {
+        let id = write.path.id();
+        let changes = self.entries.changes(known, write, previous)?;
+        let taken = self.entries.taken(&changes, id)?;
+        if taken.is_none() {
+            self.entries.keep(&changes, id)?;
+        }
+        Ok(taken)
     }
 
     /// The writes whose expectation does not hold.
@@ -192,6 +290,33 @@ impl<'c> Statements<'c> {
             (Effect::Delete, None) => usize::from(self.current(&write.path)?.is_none()),
         };
         Ok(changed == 1)
+    }
+}
+
+/// The indexes of the collections that a batch writes to.
+#[derive(Debug)]
+struct Indexed<'a>(BTreeMap<&'a str, Arc<[Known]>>);
+
+impl<'a> Indexed<'a> {
+    fn by(batch: &'a Batch, indexes: &Indexes) -> Self {
+        let mut all = BTreeMap::new();
+        for write in &batch.writes {
+            let collection = write.path.collection();
+            if let Some(known) = indexes.of(collection) {
+                all.insert(collection, known);
+            }
+        }
+        Self(all)
+    }
+
+    fn of(&self, write: &Write) -> Option<&[Known]> {
+        self.0.get(write.path.collection()).map(|known| &**known)
+    }
+
+    /// Whether any of them refuses values.
+    fn refuse(&self) -> bool {
+        let mut all = self.0.values().flat_map(|known| known.iter());
+        all.any(Known::refuses)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
-use super::schema::FORMAT;
+use super::schema::{FORMAT, OLDEST_FORMAT};
 
 /// Why a data directory could not be used.
 #[derive(Debug)]
@@ -83,8 +83,8 @@ impl fmt::Display for OpenError {
             }
             Self::UnknownFormat { file, found } => write!(
                 f,
-                "{} has format version {found}, and this program knows version {FORMAT} only; \
-                 use the version of the program that wrote it",
+                "{} has format version {found}, and this program knows versions {OLDEST_FORMAT} to \
+                 {FORMAT} only; use the version of the program that wrote it",
                 file.display()
             ),
             Self::NotAStore { file } => write!(

@@ -8,13 +8,17 @@
 
 mod apply;
 mod backup;
+mod build;
 mod cache;
 mod changes;
 mod checkpoint;
 mod connection;
 mod directory;
+mod entries;
 mod error;
 mod history;
+mod indexes;
+mod lookup;
 mod open;
 mod page;
 mod points;
@@ -30,6 +34,7 @@ mod tail;
 mod tests;
 mod touched;
 mod trim;
+mod walk;
 mod writer;
 
 use std::sync::atomic::Ordering;
@@ -42,8 +47,8 @@ use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan, Scope,
-    Status, Store,
+    Batch, Built, Changes, ChangesError, CommitError, Document, Index, IndexState, OperationId,
+    Page, ReadError, Scan, Scope, Status, Store,
 };
 pub use backup::{BackedUp, backup, restore};
 use changes::Span;
@@ -53,7 +58,7 @@ use points::Points;
 use readers::Readers;
 use shared::Shared;
 use trim::Trimmed;
-use writer::{Commit, Job};
+use writer::{Commit, Job, Reply};
 
 /// What can be chosen about the engine.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +133,13 @@ impl SqliteStore {
         let read = self.points.read(work).await?;
         self.shared.reached(read.position).await?;
         Ok(read.found)
+    }
+
+    /// Asks the writer, and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, CommitError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
     fn ask_to_close(&self) {
@@ -279,15 +291,41 @@ impl Store for SqliteStore {
 
     async fn trim(&self, before: Revision) -> Result<(), CommitError> {
         loop {
-            let (reply, answer) = oneshot::channel();
-            let job = Job::Trim(before, reply);
-            self.jobs.send(job).await.map_err(|_| closed())?;
-            let (trimmed, took) = answer.await.map_err(|_| closed())??;
+            let (trimmed, took) = self.ask(|reply| Job::Trim(before, reply)).await?;
             if trimmed == Trimmed::All {
                 return Ok(());
             }
             // So that at most half of the writer's time and of the disk's is taken.
             tokio::time::sleep(took).await;
         }
+    }
+
+    fn indexes(&self, collection: &CollectionPath) -> Vec<IndexState> {
+        self.shared.indexes.states(collection.as_str())
+    }
+
+    fn indexed(&self) -> Vec<CollectionPath> {
+        self.shared.indexes.collections()
+    }
+
+    async fn alter_indexes(
+        &self,
+        collection: &CollectionPath,
+        add: Vec<Index>,
+        take: Vec<Index>,
+    ) -> Result<(), CommitError> {
+        let collection = collection.clone();
+        self.ask(|reply| Job::Alter(collection, [add, take], reply))
+            .await
+    }
+
+    async fn build_indexes(&self, collection: &CollectionPath) -> Result<Built, CommitError> {
+        let collection = collection.clone();
+        let (built, took) = self.ask(|reply| Job::Build(collection, reply)).await?;
+        if matches!(built, Built::Part { .. }) {
+            // As for trimming.
+            tokio::time::sleep(took).await;
+        }
+        Ok(built)
     }
 }

@@ -21,6 +21,13 @@
 //!    `horizon` is there; of the entries up to `swept`, deletions and what they and
 //!    others superseded are gone.
 //! 6. `log.checksum` covers all other columns of its row.
+//! 7. Of each index that is wanted, `entries` has a row for each member of its collection
+//!    whose id is not after `built` (for each, if that is NULL), and none else: its `key`
+//!    is `matchbook_core::query::index_key` of the document. Where a key of a unique index
+//!    is cut, another row, under the negative number, has the SHA-256 of the whole key, so
+//!    that equal rows mean equal values.
+//! 8. `indexes.duplicates` of a unique index counts the rows for a value in it but the
+//!    first one of each value; none if they are of absent values.
 //!
 //! With 1 and 4 no version is ever given twice, not even by a copy of the file that is
 //! put back after more was written.
@@ -35,8 +42,11 @@ use super::error::OpenError;
 /// it from other SQLite databases.
 pub(super) const APPLICATION_ID: i32 = 0x4d_62_6b_31;
 
-/// The version of the format that this program reads and writes, in `user_version`.
-pub(super) const FORMAT: i32 = 1;
+/// The version of the format that this program writes, in `user_version`.
+pub(super) const FORMAT: i32 = 2;
+
+/// The first version that this program reads: opening brings it to [`FORMAT`].
+pub(super) const OLDEST_FORMAT: i32 = 1;
 
 /// Bytes of a page. Measured against 8,192: a single commit dirties a page of each
 /// table, so that twice the size writes 1.7 times the bytes, for a sixth more time on
@@ -76,6 +86,26 @@ CREATE TABLE state (
 INSERT INTO state VALUES (1, 0, 0);
 ";
 
+/// What version 2 added.
+const INDEXES: &str = "
+CREATE TABLE indexes (
+    number INTEGER PRIMARY KEY,     -- whose the entries are
+    collection TEXT NOT NULL,
+    field TEXT NOT NULL,            -- a JSON Pointer
+    is_unique INTEGER NOT NULL,
+    is_wanted INTEGER NOT NULL,     -- 0: its entries are about to go, and then itself
+    built TEXT,                     -- members up to this id have entries; NULL: all have
+    duplicates INTEGER NOT NULL
+) STRICT;
+CREATE INDEX indexes_of_collection ON indexes (collection);
+CREATE TABLE entries (
+    number INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (number, key, id)
+) STRICT, WITHOUT ROWID;
+";
+
 /// What a file's header says that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Identity {
@@ -88,11 +118,11 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Whether it is a store of our format; not if nothing was written yet.
+    /// Whether it is a store of a format that we read; not if nothing was written yet.
     pub(super) fn is_ours(self, file: &Path) -> Result<bool, OpenError> {
         let file = || file.to_owned();
         match self {
-            Self::Store(FORMAT) => Ok(true),
+            Self::Store(OLDEST_FORMAT..=FORMAT) => Ok(true),
             Self::Empty => Ok(false),
             Self::Store(found) => Err(OpenError::UnknownFormat {
                 file: file(),
@@ -124,8 +154,20 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 pub(super) fn create(connection: &mut Connection, epoch: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(INDEXES)?;
     transaction.execute("INSERT INTO epochs VALUES (0, ?1)", [epoch])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Brings an older file to this format, in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    if identify(connection)? == Identity::Store(FORMAT) {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(INDEXES)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

@@ -67,7 +67,7 @@ fn an_unknown_format_is_refused_and_both_versions_are_named() {
     let (error, text) = refusal(place.path());
     assert!(matches!(error, OpenError::UnknownFormat { found: 77, .. }));
     assert!(
-        text.contains("version 77") && text.contains("version 1 only"),
+        text.contains("version 77") && text.contains("versions 1 to 2 only"),
         "{text}"
     );
     let destination = place.path().join("copy");
