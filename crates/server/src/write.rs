@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
-use crate::collections::{check_settings, is_settings};
+use crate::collections::{Saving, is_settings};
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::feed::is_followed;
@@ -152,6 +152,8 @@ pub(crate) struct Planned {
     pub(crate) rewritten: bool,
     /// The time of the write.
     pub(crate) at: Timestamp,
+    /// Where it changes settings: to be held until that is done.
+    pub(crate) saving: Option<Saving>,
 }
 
 /// What a write makes of the document that stands; `None` if nothing changes.
@@ -179,8 +181,10 @@ pub(crate) async fn plan<S: Store>(
             }
         }
     };
+    let mut saving = None;
     if is_settings(path) {
-        check_settings(path, &effect)?;
+        let save = app.collections.save(&app.store, &app.policy, path, &effect);
+        saving = Some(Box::pin(save).await?);
     }
     let (effect, rewritten) = match &call.rules {
         None => (effect, false),
@@ -193,6 +197,7 @@ pub(crate) async fn plan<S: Store>(
         effect,
         rewritten,
         at,
+        saving,
     }))
 }
 
@@ -210,6 +215,7 @@ pub(crate) async fn commit<S: Store>(
         effect,
         rewritten,
         at,
+        saving: _saving,
     } = planned;
     let progress = Progress::Committed {
         created: expected == Expected::Absent,
@@ -249,31 +255,53 @@ pub(crate) async fn commit<S: Store>(
         receipt,
     };
     match commit_batch(app, call, batch).await? {
-        Some(versions) => match versions.first() {
+        Committed::As(versions) => match versions.first() {
             Some(version) => Ok(Attempt::Done(answered(&effect, *version))),
             None => Err(Kind::Internal.because("a commit without a version")),
         },
-        None => Ok(Attempt::Overtaken),
+        Committed::Overtaken => Ok(Attempt::Overtaken),
+        Committed::Taken(problems) => match problems.into_iter().next() {
+            Some((_, problem)) => Err(problem),
+            None => Err(Kind::Internal.because("a refusal without a reason")),
+        },
     }
 }
 
-/// Commits a batch; `None` if another write came between. What it changes of the server's
-/// own settings holds when this returns.
+/// What became of a batch.
+pub(crate) enum Committed {
+    /// Its writes have these versions.
+    As(Vec<Version>),
+    /// Another write came between.
+    Overtaken,
+    /// Writes of these places are not possible, because of other documents.
+    Taken(Vec<(usize, Problem)>),
+}
+
+/// Commits a batch. What it changes of the server's own settings holds when this returns.
 pub(crate) async fn commit_batch<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
-) -> Result<Option<Vec<Version>>, Problem> {
+) -> Result<Committed, Problem> {
     let sets = batch.writes.iter().any(|write| is_settings(&write.path));
     let operation = OperationId(call.id.as_u128());
-    match app.store.commit(operation, batch).await {
+    let prepared = app.collections.prepare(&app.store, &batch.writes).await;
+    let committed = match prepared {
+        Ok(()) => app.store.commit(operation, batch).await,
+        Err(error) => Err(error),
+    };
+    match committed {
         Ok(versions) => {
             if sets && let Err(error) = Box::pin(app.load()).await {
                 tracing::error!(%error, "settings that were saved cannot be read");
             }
-            Ok(Some(versions))
+            Ok(Committed::As(versions))
         }
-        Err(CommitError::Rejected(_)) => Ok(None),
+        Err(CommitError::Rejected(_)) => Ok(Committed::Overtaken),
+        Err(CommitError::Taken(taken)) => {
+            let problems = Box::pin(app.collections.taken(&app.store, &taken)).await;
+            Ok(problems.map_or(Committed::Overtaken, Committed::Taken))
+        }
         Err(error) => Err(uncommitted(call.id, &error)),
     }
 }
@@ -287,7 +315,7 @@ fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
         CommitError::Indeterminate(_) => {
             Kind::Indeterminate.because("GET the document to see whether it has changed")
         }
-        CommitError::Unavailable(_) | CommitError::Rejected(_) => {
+        CommitError::Unavailable(_) | CommitError::Rejected(_) | CommitError::Taken(_) => {
             Kind::StoreUnavailable.because("nothing was changed by this request")
         }
     }

@@ -8,6 +8,8 @@
 mod parse;
 mod work;
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::Response;
 use matchbook_core::decide::{Decision, Progress, Resource};
@@ -23,9 +25,9 @@ use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
 use crate::receipts::{self, Claim, Kept, Whole};
-use crate::write::{ATTEMPTS, Attempt, commit_batch, failed, refused};
+use crate::write::{ATTEMPTS, Attempt, Committed, commit_batch, failed, refused};
 use parse::parse;
-use work::Work;
+use work::{Done, Work};
 
 /// Fields that say how the whole answer is to be treated, and mean nothing within it.
 const OUTER: [&str; 4] = [
@@ -44,8 +46,9 @@ pub(crate) async fn batch<S: Store>(
         Ok(claim) => claim,
         Err(problem) => return answer::refuse(call, &problem),
     };
+    let mut taken = HashMap::new();
     for _ in 0..ATTEMPTS {
-        match once(app, call, content, claim.as_ref()).await {
+        match once(app, call, content, claim.as_ref(), &mut taken).await {
             Ok(Attempt::Done(response)) => return response,
             Ok(Attempt::Overtaken) => {}
             Err(problem) => return failed(app, call, problem),
@@ -55,11 +58,13 @@ pub(crate) async fn batch<S: Store>(
     failed(app, call, problem)
 }
 
+/// `taken` has the problems of requests that unique fields have not let be.
 async fn once<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
+    taken: &mut HashMap<usize, Problem>,
 ) -> Result<Attempt, Problem> {
     let resource = Resource::Batch;
     if let Some(first) = receipts::first(app, call, content, claim, &resource).await {
@@ -72,7 +77,10 @@ async fn once<S: Store>(
     let batch = parse(&sent, &call.parts.headers)?;
     let mut work = Work::new(app, call, now());
     for (index, item) in batch.items.into_iter().enumerate() {
-        let response = work.take(item).await;
+        let response = match taken.get(&index) {
+            Some(problem) => Some(failed(app, call, problem.clone())),
+            None => work.take(item).await,
+        };
         if let Some(response) = response {
             if batch.atomic {
                 let response = with_index(response, index);
@@ -81,8 +89,8 @@ async fn once<S: Store>(
             work.refuse(Kept::of(response));
         }
     }
-    let (writes, items) = work.end();
-    commit(app, call, content, claim, writes, items).await
+    let done = work.end();
+    commit(app, call, content, claim, done, taken).await
 }
 
 async fn commit<S: Store>(
@@ -90,9 +98,15 @@ async fn commit<S: Store>(
     call: &Call<'_>,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
-    batch: store::Batch,
-    items: Vec<Kept>,
+    done: Done,
+    taken: &mut HashMap<usize, Problem>,
 ) -> Result<Attempt, Problem> {
+    let Done {
+        batch,
+        answers: items,
+        requests,
+        saving: _saving,
+    } = done;
     let receipt = match claim {
         Some(claim) => Some(
             claim
@@ -103,8 +117,16 @@ async fn commit<S: Store>(
     };
     let batch = store::Batch { receipt, ..batch };
     Ok(match commit_batch(app, call, batch).await? {
-        Some(versions) => Attempt::Done(answered(&items, &versions)),
-        None => Attempt::Overtaken,
+        Committed::As(versions) => Attempt::Done(answered(&items, &versions)),
+        Committed::Overtaken => Attempt::Overtaken,
+        Committed::Taken(problems) => {
+            let problems = problems.into_iter();
+            taken.extend(problems.filter_map(|(write, problem)| {
+                let request = requests.get(write)?;
+                Some((*request, problem))
+            }));
+            Attempt::Overtaken
+        }
     })
 }
 

@@ -17,6 +17,7 @@ use super::parse::Item;
 use crate::answer::{self, Made};
 use crate::app::{App, Call};
 use crate::body::Body;
+use crate::collections::Saving;
 use crate::content::Content;
 use crate::document::unreadable;
 use crate::list::has_members;
@@ -32,9 +33,23 @@ pub(super) struct Work<'a, S> {
     at: Timestamp,
     writes: Vec<Write>,
     answers: Vec<Kept>,
+    requests: Vec<usize>,
+    saving: Vec<Saving>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
+}
+
+/// What all requests of a batch come to.
+pub(super) struct Done {
+    /// What is to be written.
+    pub(super) batch: Batch,
+    /// The answers to all requests.
+    pub(super) answers: Vec<Kept>,
+    /// Of each write, the request that asks for it.
+    pub(super) requests: Vec<usize>,
+    /// To be held until it is written.
+    pub(super) saving: Vec<Saving>,
 }
 
 /// A document as a request of a batch finds it.
@@ -61,19 +76,26 @@ impl<'a, S: Store> Work<'a, S> {
             at,
             writes: Vec::new(),
             answers: Vec::new(),
+            requests: Vec::new(),
+            saving: Vec::new(),
             made: HashMap::new(),
         }
     }
 
     /// What is to be written, and the answers.
-    pub(super) fn end(self) -> (Batch, Vec<Kept>) {
+    pub(super) fn end(self) -> Done {
         let batch = Batch {
             at: self.at,
             principal: self.outer.caller.name(),
             writes: self.writes,
             receipt: None,
         };
-        (batch, self.answers)
+        Done {
+            batch,
+            answers: self.answers,
+            requests: self.requests,
+            saving: self.saving,
+        }
     }
 
     /// Notes a refusal.
@@ -236,8 +258,13 @@ impl<'a, S: Store> Work<'a, S> {
     ) {
         let index = self.writes.len();
         let Planned {
-            effect, rewritten, ..
+            effect,
+            rewritten,
+            saving,
+            ..
         } = planned;
+        self.saving.extend(saving);
+        self.requests.push(self.answers.len());
         let document = match &effect {
             Effect::Delete => None,
             Effect::Put {

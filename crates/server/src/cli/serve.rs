@@ -88,6 +88,7 @@ async fn serve(
         () = retention(settings).keep(app.store()) => {}
         () = renew_keys(authenticator) => {}
         () = receipts::sweep(app.store()) => {}
+        () = app.keep_indexes() => {}
     }
     Ok(Exit::Done)
 }

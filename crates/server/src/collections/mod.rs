@@ -1,6 +1,7 @@
 //! What holds for each collection (contract §12): its settings are documents below
 //! `/_/collections/`, and this is what they come to.
 
+mod indexes;
 mod pattern;
 mod schema;
 mod settings;
@@ -15,8 +16,10 @@ use matchbook_core::json::{self, text::quote_into};
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::Revision;
-use matchbook_store::{Effect, ReadError, Scan, Store};
+use matchbook_store::{Effect, Index, ReadError, Scan, Store};
 
+use indexes::Saves;
+pub(crate) use indexes::Saving;
 use pattern::Pattern;
 use schema::Schema;
 use settings::{Preconditions, Settings, Source};
@@ -37,30 +40,63 @@ pub(crate) struct Rules {
     pub(crate) policy: Policy,
     schema: Option<Schema>,
     set: Vec<(String, Source)>,
+    indexes: Vec<Index>,
 }
 
 /// The rules of all collections that have settings.
 #[derive(Debug, Default)]
-pub(crate) struct Collections(RwLock<Known>);
+pub(crate) struct Collections {
+    known: RwLock<Known>,
+    saves: Saves,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Known {
-    /// In the order in which they are looked through.
-    all: Arc<Vec<(Pattern, Arc<Rules>)>>,
+    all: Arc<All>,
     /// All settings up to here are in it.
     position: Revision,
+}
+
+/// In the order in which they are looked through.
+#[derive(Clone, Debug, Default)]
+struct All(Vec<(Pattern, Arc<Rules>)>);
+
+impl All {
+    fn rules(&self, collection: &str) -> Option<&Arc<Rules>> {
+        let mut found = self
+            .0
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(collection));
+        found.next().map(|(_, rules)| rules)
+    }
+
+    fn any_index(&self, is_one: impl Fn(&Index) -> bool) -> bool {
+        let mut indexes = self.0.iter().flat_map(|(_, rules)| rules.indexes.iter());
+        indexes.any(is_one)
+    }
+
+    fn sort(&mut self) {
+        self.0.sort_by_key(|(pattern, _)| pattern.precedence());
+    }
 }
 
 impl Collections {
     /// The rules of this collection, given as a canonical path; `None` if it has no
     /// settings.
     pub(crate) fn rules(&self, collection: &str) -> Option<Arc<Rules>> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut found = known
-            .all
-            .iter()
-            .filter(|(pattern, _)| pattern.matches(collection));
-        found.next().map(|(_, rules)| Arc::clone(rules))
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.all.rules(collection).cloned()
+    }
+
+    /// Those of all collections.
+    fn all(&self) -> Arc<All> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&known.all)
+    }
+
+    /// Whether any collection has indexes.
+    fn is_indexed(&self) -> bool {
+        self.all().any_index(|_| true)
     }
 
     /// Reads all settings.
@@ -70,7 +106,7 @@ impl Collections {
     pub(crate) async fn load<S: Store>(&self, store: &S, policy: &Policy) -> Result<(), ReadError> {
         let settings = CollectionPath::parse(SETTINGS)
             .map_err(|fault| ReadError::Failed(fault.to_string()))?;
-        let mut all = Vec::new();
+        let mut all = All::default();
         let mut after = None;
         let mut position = None;
         loop {
@@ -80,7 +116,8 @@ impl Collections {
             for (path, document) in &page.items {
                 match read(path, &document.body) {
                     Ok((pattern, settings, schema)) => {
-                        all.push((pattern, Arc::new(Rules::new(policy, settings, schema))));
+                        all.0
+                            .push((pattern, Arc::new(Rules::new(policy, settings, schema))));
                     }
                     // They were checked when they were saved.
                     Err(problem) => tracing::error!(%path, %problem, "settings cannot be read"),
@@ -91,9 +128,9 @@ impl Collections {
                 break;
             }
         }
-        all.sort_by_key(|(pattern, _)| pattern.precedence());
+        all.sort();
         let position = position.unwrap_or(Revision::ZERO);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // Two may read at a time, and the one that began later has all that the other has.
         if position >= known.position {
             let all = Arc::new(all);
@@ -115,18 +152,49 @@ pub(crate) fn is_settings(path: &DocumentPath) -> bool {
     path.collection() == SETTINGS
 }
 
-/// Line 18 for settings themselves.
-///
-/// # Errors
-/// 400 or 422 for what cannot hold.
-pub(crate) fn check_settings(path: &DocumentPath, effect: &Effect) -> Result<(), Problem> {
-    match effect {
-        Effect::Delete => Ok(()),
-        Effect::Put {
-            content_type, body, ..
-        } if is_json(content_type) => read(path, body).map(drop),
-        Effect::Put { content_type, .. } => Err(Kind::UnsupportedContent
-            .because(format!("settings are application/json, not {content_type}"))),
+impl Collections {
+    /// Line 18 for settings themselves. What is returned is to be held until they are saved.
+    ///
+    /// # Errors
+    /// 400 or 422 for what cannot hold, for its own sake or that of stored documents.
+    pub(crate) async fn save<S: Store>(
+        &self,
+        store: &S,
+        policy: &Policy,
+        path: &DocumentPath,
+        effect: &Effect,
+    ) -> Result<Saving, Problem> {
+        let pattern = Pattern::read(path.id()).map_err(|why| Kind::BadTarget.because(why))?;
+        let mut unique = Vec::new();
+        let new = match effect {
+            Effect::Delete => None,
+            Effect::Put {
+                content_type, body, ..
+            } if is_json(content_type) => {
+                let (pattern, settings, schema) = read(path, body)?;
+                unique.clone_from(&settings.unique);
+                Some((pattern, Arc::new(Rules::new(policy, settings, schema))))
+            }
+            Effect::Put { content_type, .. } => {
+                let detail = format!("settings are application/json, not {content_type}");
+                return Err(Kind::UnsupportedContent.because(detail));
+            }
+        };
+        let saving = self.saves.begin().await;
+        let mut all = All::clone(&self.all());
+        all.0.retain(|(known, _)| *known != pattern);
+        all.0.extend(new);
+        all.sort();
+        if all.any_index(|index| index.unique) {
+            let wanted = |collection: &str| {
+                let concerned = Some(collection).filter(|name| pattern.matches(name));
+                let rules = concerned.and_then(|name| all.rules(name));
+                rules.map_or(Vec::new(), |rules| rules.indexes.clone())
+            };
+            let duplicates = self.build_unique(store, wanted).await;
+            indexes::refuse(duplicates, &unique)?;
+        }
+        Ok(saving)
     }
 }
 
@@ -146,6 +214,7 @@ impl Rules {
         Self {
             policy,
             schema,
+            indexes: settings.wanted().unwrap_or_default(),
             set: settings.set.into_iter().collect(),
         }
     }

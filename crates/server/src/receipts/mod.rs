@@ -20,7 +20,7 @@ use crate::batch;
 use crate::body::Body;
 use crate::content::Content;
 use crate::document::unreadable;
-use crate::write::commit_batch;
+use crate::write::{Committed, commit_batch};
 use kept::Record;
 pub(crate) use kept::{Kept, Named, Whole};
 pub use sweep::{sweep, sweep_before};
@@ -159,8 +159,9 @@ impl Claim<'_> {
             receipt: Some(receipt),
         };
         match commit_batch(app, call, batch).await {
-            Ok(Some(_)) => Some(Ok(())),
-            Ok(None) => None,
+            Ok(Committed::As(_)) => Some(Ok(())),
+            // With no writes, only the receipt can be in the way.
+            Ok(Committed::Overtaken | Committed::Taken(_)) => None,
             Err(problem) => Some(Err(problem)),
         }
     }
