@@ -22,8 +22,8 @@ use super::Collections;
 use super::settings::Settings;
 use crate::app::App;
 
-/// Settings that can be saved at a time: as many as a batch holds.
-const SAVES: u32 = 1_024;
+/// More than can be saved at a time, so that nobody who saves waits for another.
+const SAVES: u32 = 1 << 24;
 
 /// Collections whose names are read at a time.
 const NAMES: usize = 1_000;
