@@ -194,7 +194,7 @@ pub(super) fn refuse(
             Violation {
                 pointer: at.map_or(String::new(), |at| format!("/unique/{at}")),
                 detail: format!(
-                    "{members} stored documents have a value in '{}' that another has",
+                    "stored documents with a value in '{}' that another has: {members}",
                     spelled(&found)
                 ),
             }

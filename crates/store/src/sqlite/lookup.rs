@@ -274,16 +274,17 @@ impl Lookup<'_> {
                 }
             }
             Keys::Range(from, until) => {
+                // To step over entries costs far less than to take their ids.
+                const BEYOND: &str = "SELECT 1 FROM entries \
+                     WHERE number = ?1 AND key >= ?2 AND key < ?3 LIMIT 1 OFFSET ?4";
                 const RANGE: &str = "SELECT id FROM entries \
-                     WHERE number = ?1 AND key >= ?2 AND key < ?3 LIMIT ?4";
-                ids = ids_of(
-                    self.connection,
-                    RANGE,
-                    (narrow.number, from, until, at_most(most + 1)),
-                )?;
-                if ids.len() > most {
+                     WHERE number = ?1 AND key >= ?2 AND key < ?3";
+                let most = (narrow.number, from, until, at_most(most));
+                let beyond = one(self.connection, BEYOND, most, |_| Ok(()))?;
+                if beyond.is_some() {
                     return Ok(None);
                 }
+                ids = ids_of(self.connection, RANGE, (narrow.number, from, until))?;
             }
         }
         Ok(Some(in_order(ids)))
