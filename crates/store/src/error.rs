@@ -18,7 +18,7 @@ pub enum ReadError {
     Failed(String),
 }
 
-/// Why [`Store::changes`] gave nothing.
+/// Why [`Store::changes`](crate::Store::changes) gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangesError {
     /// The log no longer reaches back so far.

@@ -248,6 +248,10 @@ impl<S: Store> Store for Faulty<S> {
         self.store.indexed()
     }
 
+    fn unfinished(&self) -> Vec<CollectionPath> {
+        self.store.unfinished()
+    }
+
     async fn alter_indexes(
         &self,
         collection: &CollectionPath,

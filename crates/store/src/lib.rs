@@ -168,8 +168,11 @@ pub trait Store: Send + Sync + 'static {
     /// The indexes of a collection, ready or not. Never blocks.
     fn indexes(&self, collection: &CollectionPath) -> Vec<IndexState>;
 
-    /// The collections that have indexes, or did and are not rid of them yet. Never blocks.
+    /// The collections that have indexes, ready or not. Never blocks.
     fn indexed(&self) -> Vec<CollectionPath>;
+
+    /// Those with work left for [`Store::build_indexes`]. Never blocks.
+    fn unfinished(&self) -> Vec<CollectionPath>;
 
     /// Gives a collection these indexes besides those that it has, and takes these away.
     /// Those of a collection without members are ready at once; others, and what is taken

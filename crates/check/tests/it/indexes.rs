@@ -1,5 +1,6 @@
 //! Indexes and unique fields of collections (contract §12; §3, line 18; §6).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -306,4 +307,52 @@ fn section_12_unique_fields_that_stored_documents_violate_are_not_saved() {
         .send();
     gone.status(422).problem("invalid");
     server.create("/projects/1/tasks/y", r#"{"m":1}"#);
+}
+
+#[test]
+fn section_12_a_unique_field_that_is_saved_holds_while_others_write() {
+    let server = Server::start();
+    fill(&server, "/c", 700, |at| json!({"n": at}));
+    let target = "/_/collections/c";
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for writer in 0..3 {
+            let (server, is_over) = (&server, &is_over);
+            scope.spawn(move || {
+                // Numbers that the others give their documents as well.
+                for number in 0.. {
+                    let body = format!("{{\"n\":{}}}", 700 + (number * (writer + 1)) % 5);
+                    let path = format!("/c/writer{writer}");
+                    let answer = server.put(&path, body).if_match("*").send();
+                    assert!([204, 400, 412].contains(&answer.code), "{answer}");
+                    let create = server.put(&path, "{}").field("if-none-match", "*");
+                    create.send();
+                    if is_over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            });
+        }
+        let mut saved = 0;
+        for _ in 0..60 {
+            let answer = server.put(target, r#"{"unique":["n"]}"#).send();
+            assert!([201, 422].contains(&answer.code), "{answer}");
+            if answer.code == 201 {
+                saved += 1;
+                for _ in 0..3 {
+                    let page = server.get("/c?n:gte=700").send().json();
+                    let items = page["items"].as_array().unwrap().iter();
+                    let mut values: Vec<_> =
+                        items.map(|item| item["document"]["n"].as_u64()).collect();
+                    let all = values.len();
+                    values.sort();
+                    values.dedup();
+                    assert_eq!(values.len(), all, "{page}");
+                }
+                server.delete(target).if_match("*").send().status(204);
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(saved > 0);
+    });
 }

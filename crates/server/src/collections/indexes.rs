@@ -32,6 +32,8 @@ const NAMES: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Saves {
     places: Arc<Semaphore>,
+    /// Those who take away do so one after the other.
+    takers: Semaphore,
     changed: Arc<Notify>,
 }
 
@@ -39,6 +41,7 @@ impl Default for Saves {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(SAVES as usize)),
+            takers: Semaphore::new(1),
             changed: Arc::default(),
         }
     }
@@ -252,7 +255,7 @@ impl Collections {
         if !self.is_indexed() {
             return Ok(());
         }
-        let mut last = None;
+        let (mut last, mut lacked) = (None, false);
         for write in writes
             .iter()
             .filter(|write| write.expected == Expected::Absent)
@@ -262,17 +265,12 @@ impl Collections {
                 continue;
             }
             last = Some(name);
-            let Some(rules) = self.rules(name).filter(|rules| !rules.indexes.is_empty()) else {
-                continue;
-            };
-            let Ok(collection) = CollectionPath::parse(name) else {
-                continue;
-            };
-            let add = missing(store, &collection, &rules.indexes);
-            if !add.is_empty() {
-                store.alter_indexes(&collection, add, Vec::new()).await?;
-                self.saves.changed.notify_one();
+            if let Ok(collection) = CollectionPath::parse(name) {
+                lacked |= self.give(store, &collection).await?;
             }
+        }
+        if lacked {
+            self.saves.changed.notify_one();
         }
         Ok(())
     }
@@ -307,9 +305,32 @@ impl Collections {
         Some(problems.collect())
     }
 
+    /// Gives a collection the indexes that it is set to have; whether it lacked any.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn give<S: Store>(
+        &self,
+        store: &S,
+        collection: &CollectionPath,
+    ) -> Result<bool, CommitError> {
+        let Some(rules) = self.rules(collection.as_str()) else {
+            return Ok(false);
+        };
+        let add = missing(store, collection, &rules.indexes);
+        if add.is_empty() {
+            return Ok(false);
+        }
+        let added = store.alter_indexes(collection, add, Vec::new()).await;
+        added.map(|()| true)
+    }
+
     /// Takes away the indexes that a collection is not set to have, unless settings are
-    /// being saved; whether there were any.
+    /// being saved; whether it has none such now.
     async fn take<S: Store>(&self, store: &S, collection: &CollectionPath) -> bool {
+        let Ok(_turn) = self.saves.takers.acquire().await else {
+            return false;
+        };
         // Who comes to save waits, so that what it finds is what stays.
         let Ok(_alone) = self.saves.places.try_acquire_many(SAVES) else {
             return false;
@@ -320,7 +341,7 @@ impl Collections {
         let mut unwanted: Vec<_> = states.map(|state| state.index).collect();
         unwanted.retain(|index| !wanted.contains(index));
         if unwanted.is_empty() {
-            return false;
+            return true;
         }
         let taken = store.alter_indexes(collection, Vec::new(), unwanted).await;
         if let Err(error) = &taken {
@@ -338,18 +359,20 @@ impl Collections {
         all.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         all.dedup();
         for collection in &all {
-            if let Some(rules) = self.rules(collection.as_str()) {
-                let add = missing(store, collection, &rules.indexes);
-                if !add.is_empty() {
-                    store.alter_indexes(collection, add, Vec::new()).await?;
-                }
-            }
+            self.give(store, collection).await?;
             self.take(store, collection).await;
         }
-        for collection in all {
-            for Duplicates { field, members } in build(store, &collection, |_| {}).await? {
-                let field = spelled(&field);
-                tracing::warn!(%collection, field, members, "a unique field has equal values");
+        for collection in store.unfinished() {
+            match build(store, &collection, |_| {}).await {
+                Ok(duplicates) => {
+                    tracing::info!(%collection, "built the indexes");
+                    for Duplicates { field, members } in duplicates {
+                        let field = spelled(&field);
+                        tracing::warn!(%collection, field, members, "equal values in a unique field");
+                    }
+                }
+                // The others are not to wait for it.
+                Err(error) => tracing::error!(%error, %collection, "indexes cannot be built"),
             }
         }
         Ok(())

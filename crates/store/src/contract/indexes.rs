@@ -74,8 +74,10 @@ pub async fn pages_are_the_same_with_indexes<E: Engine>(engine: &E) {
     assert!(without.iter().all(|(_, _, used)| used.is_none()));
     add(&store, "/c", &[("v", false), ("even", false)]).await;
     assert!(!is_ready(&store, "/c"));
+    assert_eq!(store.unfinished(), [collection("/c")]);
     assert_eq!(build(&store, "/c").await, []);
     assert!(is_ready(&store, "/c"));
+    assert_eq!(store.unfinished(), []);
     let with = lists(&store).await;
     let used = with.iter().filter(|(_, _, used)| used.is_some()).count();
     assert!(used > with.len() / 2, "{used} of {}", with.len());
@@ -95,9 +97,11 @@ pub async fn pages_are_the_same_with_indexes<E: Engine>(engine: &E) {
     let alter = store.alter_indexes(&of, Vec::new(), taken);
     alter.await.unwrap();
     same(&with, &lists(&store).await);
-    build(&store, "/c").await;
     assert_eq!(store.indexes(&collection("/c")), []);
     assert_eq!(store.indexed(), [collection("/none")]);
+    assert_eq!(store.unfinished(), [collection("/c")]);
+    build(&store, "/c").await;
+    assert_eq!(store.unfinished(), []);
 }
 
 type List = (String, Vec<String>, Option<String>);

@@ -71,12 +71,11 @@ impl Indexes {
         states.collect()
     }
 
-    /// The collections that have some.
-    pub(super) fn collections(&self) -> Vec<CollectionPath> {
+    /// The collections that have such ones.
+    pub(super) fn collections(&self, such: impl Fn(&Known) -> bool) -> Vec<CollectionPath> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let names = all.keys();
-        names
-            .filter_map(|name| CollectionPath::parse(name).ok())
+        let all = all.iter().filter(|(_, known)| known.iter().any(&such));
+        all.filter_map(|(name, _)| CollectionPath::parse(name).ok())
             .collect()
     }
 

@@ -54,6 +54,7 @@ pub use backup::{BackedUp, backup, restore};
 use changes::Span;
 use directory::Directory;
 pub use error::OpenError;
+use indexes::{Known, Stage};
 use points::Points;
 use readers::Readers;
 use shared::Shared;
@@ -305,7 +306,13 @@ impl Store for SqliteStore {
     }
 
     fn indexed(&self) -> Vec<CollectionPath> {
-        self.shared.indexes.collections()
+        let is_wanted = |known: &Known| known.stage != Stage::Dropped;
+        self.shared.indexes.collections(is_wanted)
+    }
+
+    fn unfinished(&self) -> Vec<CollectionPath> {
+        let is_unfinished = |known: &Known| known.stage != Stage::Ready;
+        self.shared.indexes.collections(is_unfinished)
     }
 
     async fn alter_indexes(
