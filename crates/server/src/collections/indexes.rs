@@ -14,7 +14,7 @@ use matchbook_core::name::CollectionPath;
 use matchbook_core::problem::{Kind, Problem, Violation};
 use matchbook_core::query::{field, spelled};
 use matchbook_store::{
-    Built, CommitError, Duplicates, Expected, Index, ReadError, Scan, Store, Taken, Write,
+    Built, CommitError, Duplicates, Index, ReadError, Scan, Store, Taken, Write,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -211,17 +211,22 @@ pub(super) fn refuse(
 
 impl Collections {
     /// Builds the unique indexes that are about to be asked for, as `wanted` says of each
-    /// collection; the fields in which stored documents have equal values.
+    /// collection; the fields in which stored documents have equal values. `named` gets its
+    /// own before it has members.
     ///
     /// # Errors
     /// What the store says.
     pub(super) async fn build_unique<S: Store>(
         &self,
         store: &S,
+        named: Option<CollectionPath>,
         wanted: impl Fn(&str) -> Vec<Index>,
     ) -> Result<Vec<Duplicates>, CommitError> {
         let mut found = Vec::<Duplicates>::new();
-        for collection in all_with_members(store).await.map_err(unread)? {
+        let mut all = all_with_members(store).await.map_err(unread)?;
+        let named = named.filter(|named| !all.contains(named));
+        all.extend(named);
+        for collection in all {
             let mut unique = wanted(collection.as_str());
             unique.retain(|index| index.unique);
             if unique.is_empty() {
@@ -243,7 +248,8 @@ impl Collections {
         Ok(found)
     }
 
-    /// Gives collections that are about to get their first members their indexes.
+    /// Gives collections that are about to get their first members their indexes, and sees
+    /// to it that unique ones hold.
     ///
     /// # Errors
     /// What the store says.
@@ -255,22 +261,26 @@ impl Collections {
         if !self.is_indexed() {
             return Ok(());
         }
-        let (mut last, mut lacked) = (None, false);
-        for write in writes
-            .iter()
-            .filter(|write| write.expected == Expected::Absent)
-        {
+        let mut last = None;
+        for write in writes {
             let name = write.path.collection();
             if last == Some(name) {
                 continue;
             }
             last = Some(name);
-            if let Ok(collection) = CollectionPath::parse(name) {
-                lacked |= self.give(store, &collection).await?;
+            let rules = self.rules(name).filter(|rules| !rules.indexes.is_empty());
+            let Some((rules, collection)) = rules.zip(CollectionPath::parse(name).ok()) else {
+                continue;
+            };
+            if self.give(store, &collection).await? {
+                self.saves.changed.notify_one();
             }
-        }
-        if lacked {
-            self.saves.changed.notify_one();
+            // The settings may have come while the first members were on their way.
+            let states = store.indexes(&collection).into_iter();
+            let mut unready = states.filter(|state| state.index.unique && !state.ready);
+            if unready.any(|state| rules.indexes.contains(&state.index)) {
+                build(store, &collection, |_| {}).await?;
+            }
         }
         Ok(())
     }

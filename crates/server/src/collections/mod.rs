@@ -191,7 +191,7 @@ impl Collections {
                 let rules = concerned.and_then(|name| all.rules(name));
                 rules.map_or(Vec::new(), |rules| rules.indexes.clone())
             };
-            let duplicates = self.build_unique(store, wanted).await;
+            let duplicates = self.build_unique(store, pattern.only(), wanted).await;
             indexes::refuse(duplicates, &unique)?;
         }
         Ok(saving)
