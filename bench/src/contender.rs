@@ -86,9 +86,25 @@ impl Programs {
     /// # Errors
     /// It cannot be started or does not become ready.
     pub(crate) fn start_matchbook(&self, directory: &Path) -> anyhow::Result<Server> {
+        self.start_matchbook_with(directory, &[])
+    }
+
+    /// Starts Matchbook with more flags.
+    ///
+    /// # Errors
+    /// It cannot be started or does not become ready.
+    pub(crate) fn start_matchbook_with(
+        &self,
+        directory: &Path,
+        flags: &[&str],
+    ) -> anyhow::Result<Server> {
         let data = directory.join("data");
         let log = directory.join("matchbook.log");
-        let command = |address| Ok(matchbook(&self.matchbook, &data, address));
+        let command = |address| {
+            let mut command = matchbook(&self.matchbook, &data, address);
+            command.args(flags);
+            Ok(command)
+        };
         Server::start(command, &log, "/_/ready", true).context("matchbook does not run")
     }
 

@@ -66,7 +66,7 @@ pub(crate) struct Corpus {
     /// How far writes have walked through the sample.
     pub(crate) walked: usize,
     pub(crate) templates: Templates,
-    /// The value of `Host`.
+    /// The value of `Host`, and what every request has after it ([`Corpus::with_field`]).
     pub(crate) host: String,
     numbers: Vec<u64>,
     tags: Vec<Tag>,
@@ -97,6 +97,11 @@ impl Corpus {
             numbers,
             tags: vec![Tag::MADE_UP; count],
         }
+    }
+
+    /// From now on every request has this field.
+    pub(crate) fn with_field(&mut self, name: &str, value: &str) {
+        self.host = format!("{}\r\n{name}: {value}", self.host);
     }
 
     /// How many documents the sample has.

@@ -6,7 +6,7 @@
 //! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
 //! - [`document`], [`corpus`], [`work`], [`fill`]: what is sent and what must come back.
 //! - [`load`], [`response`]: the load generator.
-//! - [`cell`], [`compare`], [`growth`]: what is measured, in which order.
+//! - [`cell`], [`compare`], [`growth`], [`rules`]: what is measured, in which order.
 //! - [`fanout`]: one writer, thousands who follow. [`wire`], [`trace`]: how many bytes
 //!   one of them gets. [`catchup`]: how fast a log is read again.
 //! - [`client`], [`body`], [`stream`]: what these read with.
@@ -30,6 +30,7 @@ mod load;
 mod options;
 mod report;
 mod response;
+mod rules;
 mod server;
 mod stream;
 mod sync;
@@ -47,7 +48,8 @@ use clap::Parser;
 use serde::Serialize;
 
 use crate::options::{
-    CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options, Task, WireOptions,
+    CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options, RulesOptions, Task,
+    WireOptions,
 };
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Some(Task::Bare { listen }) => bare::serve(listen).map(|()| 0),
         Some(Task::BareBroadcast { listen }) => fanout::broadcast::serve(listen).map(|()| 0),
         Some(Task::Growth(growth)) => run_growth(&growth),
+        Some(Task::Rules(rules)) => run_rules(&rules),
         Some(Task::Fanout(fanout)) => run_fanout(&fanout),
         Some(Task::Wire(wire)) => run_wire(&wire),
         Some(Task::Catchup(catchup)) => run_catchup(&catchup),
@@ -103,6 +106,18 @@ fn run_growth(options: &GrowthOptions) -> anyhow::Result<u64> {
     };
     println!("{}", report::growth(&measured));
     write_json(options.common.places.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Measures what rules cost, prints, and answers how many faults there were.
+fn run_rules(options: &RulesOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let places = &options.common.places;
+    let work_dir = places.work_dir()?;
+    warn_of_memory(&work_dir);
+    let measured = rules::run(&options.plan(), &places.programs()?, &work_dir)?;
+    println!("{}", rules::table(&measured));
+    write_json(places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
 }
 

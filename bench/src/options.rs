@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cell::Times;
 use crate::contender::{Contender, Programs};
 use crate::work::Work;
-use crate::{compare, growth};
+use crate::{compare, growth, rules};
 
 pub(crate) use self::feed::{CatchupOptions, FanoutOptions, WireOptions};
 
@@ -46,6 +46,8 @@ pub(crate) struct Options {
 pub(crate) enum Task {
     /// Compare Matchbook with few documents and with many, and time its start
     Growth(GrowthOptions),
+    /// Measure what policies and schemas cost, and what a batch saves
+    Rules(RulesOptions),
     /// Compare servers that tell thousands of subscribers of each write
     Fanout(FanoutOptions),
     /// Count the bytes that one subscriber gets while real texts are edited
@@ -159,6 +161,32 @@ pub(crate) struct GrowthOptions {
     /// Keep the filled data here, and use what an earlier run left
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+}
+
+/// What rules cost.
+#[derive(Debug, Args)]
+pub(crate) struct RulesOptions {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// How many connections, each with one outstanding request
+    #[arg(long, default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    connections: u16,
+    /// How many documents each server is filled with
+    #[arg(long, default_value_t = 10_000)]
+    documents: u64,
+}
+
+impl RulesOptions {
+    pub(crate) fn plan(&self) -> rules::Plan {
+        let smoke = self.common.smoke;
+        rules::Plan {
+            documents: if smoke { 200 } else { self.documents },
+            connections: usize::from(self.connections),
+            rounds: self.common.rounds(),
+            times: self.common.times(),
+        }
+    }
 }
 
 /// A positive number of seconds, at most an hour.

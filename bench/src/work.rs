@@ -221,6 +221,8 @@ impl Job<'_> {
     }
 }
 
+/// Begins a request. `host` is the value of `Host`, with the fields that are in every
+/// request after it.
 pub(crate) fn head(wire: &mut Vec<u8>, method: &str, number: u64, host: &str) {
     // Writing to a vector cannot fail.
     let _ = write!(

@@ -106,7 +106,7 @@ pub(crate) const STEPS: &[Step] = &[
         work: |run| {
             build_server(run)?;
             run.cargo(&["build", "--locked", "--release", "-p", "matchbook-bench"])?;
-            for measurement in [&[][..], &["fanout"], &["wire"], &["catchup"]] {
+            for measurement in [&[][..], &["rules"], &["fanout"], &["wire"], &["catchup"]] {
                 let mut command = Command::new(files::target()?.join("release/matchbook-bench"));
                 command.args(measurement).arg("--smoke");
                 run.command(command.current_dir(files::root()))?;

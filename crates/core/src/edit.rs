@@ -50,6 +50,20 @@ pub enum Outcome {
     },
 }
 
+impl PatchForm {
+    /// Whether a patch tells its sender of values that it does not hold: RFC 6902's `test`,
+    /// `copy` and `move` do. What does not parse tells nothing.
+    #[must_use]
+    pub fn looks(self, content: &[u8]) -> bool {
+        let text = std::str::from_utf8(content).ok();
+        self == Self::JsonPatch
+            && text
+                .filter(|_| json::check(content).is_ok())
+                .and_then(|text| Patch::parse(text).ok())
+                .is_some_and(|patch| patch.looks())
+    }
+}
+
 impl Edit<'_> {
     /// Evaluates the content. `before` is `None` where no document is; a patch then
     /// finds nothing to change.

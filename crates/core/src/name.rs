@@ -13,7 +13,7 @@ use crate::limits::{PATH_BYTES, SEGMENT_BYTES};
 
 /// The collections, below `/_/`, of documents about the server itself. They are kept and
 /// served under the rules of all documents, to those who administer it.
-pub const OWN: [&str; 1] = ["collections"];
+pub const OWN: [&str; 3] = ["collections", "keys", "policies"];
 
 /// The collection, below `/_/`, of what is kept about requests that may be repeated. No
 /// request can name it.

@@ -172,6 +172,7 @@ impl Kind {
             kind: self,
             detail: detail.into(),
             errors: Vec::new(),
+            missing: None,
         }
     }
 }
@@ -185,6 +186,8 @@ pub struct Problem {
     pub detail: String,
     /// What is wrong with the document, one by one ([`Kind::Invalid`]).
     pub errors: Vec<Violation>,
+    /// The action that the policy does not permit ([`Kind::Forbidden`]).
+    pub missing: Option<&'static str>,
 }
 
 /// One thing that is wrong with a document.
@@ -197,6 +200,15 @@ pub struct Violation {
 }
 
 impl Problem {
+    /// An action that the policy does not permit, with what it is about.
+    #[must_use]
+    pub fn forbidden(action: &'static str, what: &str) -> Self {
+        Self {
+            missing: Some(action),
+            ..Kind::Forbidden.because(format!("the policy does not permit '{action}' {what}"))
+        }
+    }
+
     /// A document that would not be valid.
     #[must_use]
     pub fn invalid(detail: impl Into<String>, errors: Vec<Violation>) -> Self {

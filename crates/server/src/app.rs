@@ -17,14 +17,15 @@ use matchbook_core::decide::{
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::Target;
 use matchbook_core::request::{self, Head, Method};
-use matchbook_store::{ReadError, Store};
+use matchbook_store::Store;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::answer::{self, REQUEST_ID};
 use crate::auth::{self, Authenticated, Authenticator};
 use crate::body::Body;
-use crate::collections::{Collections, Rules};
+use crate::collections::Rules;
+use crate::collections::indexes::Indexing;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
@@ -32,7 +33,9 @@ use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
 use crate::receipts::Turns;
+use crate::rights::Asker;
 use crate::routes;
+use crate::setup::{Change, Given, InForce, LoadError, PolicyFiles, Setup};
 
 /// A store and how to answer for it.
 #[derive(Debug)]
@@ -42,9 +45,11 @@ pub struct App<S> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) turns: Turns,
-    pub(crate) collections: Collections,
+    pub(crate) in_force: InForce,
+    pub(crate) indexing: Indexing,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
+    policies: PolicyFiles,
     log_requests: bool,
     draining: AtomicBool,
 }
@@ -55,6 +60,10 @@ pub(crate) struct Call<'a> {
     pub(crate) target: Target,
     pub(crate) circumstances: Circumstances,
     pub(crate) caller: Caller<'a>,
+    /// The caller under the policies in force; `None` where there are none.
+    pub(crate) asker: Option<Asker>,
+    /// How often rights had changed then.
+    pub(crate) changes: u64,
     /// What the facts were read from.
     pub(crate) parts: &'a Parts,
     /// What holds for the collection, where something is written to one that has settings.
@@ -151,17 +160,25 @@ impl<S: Store> App<S> {
             hub: Arc::new(Hub::new()),
             authenticator: None,
             turns: Turns::default(),
-            collections: Collections::default(),
+            in_force: InForce::default(),
+            indexing: Indexing::default(),
+            policies: PolicyFiles::default(),
             log_requests,
             draining: AtomicBool::new(false),
         }
     }
 
-    /// From now on, requests need credentials.
+    /// From now on, requests need credentials, and what they permit the policies say. Comes
+    /// before [`App::load`].
     #[must_use]
-    pub fn with_authentication(mut self, authenticator: Arc<Authenticator>) -> Self {
+    pub fn with_authentication(
+        mut self,
+        authenticator: Arc<Authenticator>,
+        policies: PolicyFiles,
+    ) -> Self {
         self.policy.open = false;
         self.authenticator = Some(authenticator);
+        self.policies = policies;
         self
     }
 
@@ -169,21 +186,25 @@ impl<S: Store> App<S> {
         self.authenticator.is_some()
     }
 
-    /// Reads what collections are set to; to be called before the first request.
+    /// Reads what the server is told by documents of its own, and ends the streams of those
+    /// who may see something else from now on; to be called before the first request.
     ///
     /// # Errors
-    /// The store cannot be read.
-    pub async fn load(&self) -> Result<(), ReadError> {
-        self.collections.load(&self.store, &self.policy).await
+    /// [`LoadError`]; what held before still does.
+    pub async fn load(&self) -> Result<(), LoadError> {
+        let change = self.in_force.load(&self.store, &self.given()).await?;
+        if change == Change::Rights {
+            self.hub.give_up(EndReason::Policy);
+        }
+        Ok(())
     }
 
-    /// What holds for what is written to.
-    pub(crate) fn rules(&self, method: Method, target: &Target) -> Option<Arc<Rules>> {
-        match target {
-            _ if !method.is_unsafe() => None,
-            Target::Document(path) => self.collections.rules(path.collection()),
-            Target::Collection(path) => self.collections.rules(path.as_str()),
-            Target::Root | Target::Reserved(_) | Target::Moved(_) => None,
+    /// What no document can say.
+    pub(crate) fn given(&self) -> Given<'_> {
+        Given {
+            policy: &self.policy,
+            policies: &self.policies,
+            authenticates: self.takes_credentials(),
         }
     }
 
@@ -240,7 +261,7 @@ impl<S: Store> App<S> {
         let begun = Instant::now();
         let mut call = self.call(&parts, peer, doubt);
         if call.caller.lacks_key {
-            Box::pin(self.authenticate_again(&parts, &mut call)).await;
+            Box::pin(self.authenticate_again(&mut call)).await;
         }
         let response = routes::route(&self, &call, &mut content).await;
         let closes = parts.version < Version::HTTP_2
@@ -268,7 +289,9 @@ impl<S: Store> App<S> {
             Availability::Open
         };
         let mut call = Call {
-            rules: self.rules(facts.method, &target),
+            rules: None,
+            asker: None,
+            changes: 0,
             facts,
             target,
             parts,
@@ -283,40 +306,45 @@ impl<S: Store> App<S> {
             },
             id: request_id(now()),
         };
-        if let Some(authenticator) = &self.authenticator {
-            self.authenticate(authenticator, &parts.headers, &mut call);
+        let is_unsafe = call.facts.method.is_unsafe();
+        if is_unsafe || self.takes_credentials() {
+            let setup = self.in_force.current();
+            if is_unsafe {
+                call.rules = setup.rules(&call.target);
+            }
+            self.authenticate(&setup, &mut call);
         }
         call
     }
 
-    fn authenticate<'a>(
-        &self,
-        authenticator: &Authenticator,
-        headers: &'a HeaderMap,
-        call: &mut Call<'a>,
-    ) {
-        let sent = auth::sent(headers, &call.facts);
+    fn authenticate(&self, setup: &Setup, call: &mut Call<'_>) {
+        let Some(authenticator) = &self.authenticator else {
+            return;
+        };
+        let sent = auth::sent(&call.parts.headers, &call.facts);
         call.caller.bearer = sent.bearer();
         let Authenticated {
             credentials,
             principal,
             lacks_key,
-        } = authenticator.authenticate(sent, now().as_secs());
+        } = authenticator.authenticate(sent, &setup.keys, now().as_secs());
         call.circumstances.credentials = match credentials {
             Credentials::Missing if auth::is_public(&call.target, call.facts.method) => {
                 Credentials::Good
             }
             credentials => credentials,
         };
+        call.changes = setup.changes;
+        call.asker = setup.rights.as_ref().map(|rights| rights.asker(&principal));
         call.caller.principal = principal;
         call.caller.lacks_key = lacks_key;
     }
 
     /// Once more, when the keys were fetched anew: issuers change them.
-    async fn authenticate_again<'a>(&self, parts: &'a Parts, call: &mut Call<'a>) {
+    async fn authenticate_again(&self, call: &mut Call<'_>) {
         if let Some(authenticator) = &self.authenticator {
             authenticator.renew_keys().await;
-            self.authenticate(authenticator, &parts.headers, call);
+            self.authenticate(&self.in_force.current(), call);
         }
     }
 

@@ -7,10 +7,12 @@
 
 mod key_source;
 mod layers;
+mod policy;
 mod value;
 
 pub use key_source::{JwksUrl, KeySource};
 pub use layers::{ConfigError, Layers, Resolved, Source};
+pub use policy::{ClaimType, PolicySource};
 pub use value::{HostName, Kind, LogFormat, Origin};
 
 use std::net::SocketAddr;
@@ -104,6 +106,12 @@ settings! {
     auth_issuer: Option<String> = "TEXT", "";
     /// What the `aud` of tokens must be or hold: the name of this server to the issuer.
     auth_audience: Option<String> = "TEXT", "";
+    /// Take API keys too, which `matchbook key create` makes. With it, requests need credentials.
+    auth_api_keys: bool = "BOOL", "false";
+    /// What those with good credentials may do: `open`, `owner`, or a file of policies in Cedar. Repeatable; all hold together, and with those below `/_/policies`. Without any, good credentials are enough.
+    policy: Vec<PolicySource> = "SET|FILE", "";
+    /// A claim that policies can look at, and its type: `role=string`, `level=integer`, `staff=boolean`, `groups=string[]`. Repeatable.
+    policy_claim: Vec<ClaimType> = "NAME=TYPE", "";
     /// How log lines are written: `human` or `json`.
     log: LogFormat = "FORMAT", "human";
     /// Log a line for each request.
@@ -147,12 +155,18 @@ impl Settings {
     /// Whether requests need credentials.
     #[must_use]
     pub fn authenticates(&self) -> bool {
-        !self.auth_key.is_empty()
+        !self.auth_key.is_empty() || self.auth_api_keys
     }
 
     fn check_authentication(&self) -> Result<(), String> {
         if self.open && self.authenticates() {
             return Err("open is set, but so are credentials: leave one of the two out".to_owned());
+        }
+        if !self.policy.is_empty() && !self.authenticates() {
+            return Err(
+                "policy is set, but nobody can show who they are: set auth_key or auth_api_keys"
+                    .to_owned(),
+            );
         }
         let claims = [
             ("auth_issuer", "iss", &self.auth_issuer),

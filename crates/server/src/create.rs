@@ -1,8 +1,8 @@
 //! POST to a collection: a new member with an id of the server's making.
 
 use http::Response;
-use matchbook_core::decide::{Decision, Progress, Resource};
-use matchbook_core::name::CollectionPath;
+use matchbook_core::decide::{Circumstances, Decision, Progress, Resource};
+use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_store::{Expected, Store};
 use uuid::Uuid;
@@ -51,12 +51,24 @@ async fn create_once<S: Store>(
         opaque: "",
         has_members,
     };
-    if let Some(first) = Box::pin(receipts::first(app, call, content, claim, &resource)).await {
+    let path = match collection.member(&Uuid::now_v7().to_string()) {
+        Ok(path) => path,
+        Err(fault) => {
+            let problem = Kind::TargetTooLong.because(fault.detail());
+            return Attempt::Done(answer::refuse(call, &problem));
+        }
+    };
+    let caller = call.at_document(&path, None);
+    if let Some(first) = Box::pin(receipts::first(
+        app, call, &caller, content, claim, &resource,
+    ))
+    .await
+    {
         return Attempt::Done(first);
     }
-    let response = match call.decide(app, &resource, &Progress::Asked) {
+    let response = match call.decide_in(app, &caller, &resource, &Progress::Asked) {
         Decision::Answer(answer) => answer::simple(call, &answer),
-        Decision::Proceed => match make(app, call, collection, content, claim).await {
+        Decision::Proceed => match make(app, call, &caller, &path, content, claim).await {
             Ok(attempt) => return attempt,
             Err(problem) => failed(app, call, problem),
         },
@@ -67,18 +79,16 @@ async fn create_once<S: Store>(
 async fn make<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
-    collection: &CollectionPath,
+    caller: &Circumstances,
+    path: &DocumentPath,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
 ) -> Result<Attempt, Problem> {
     let bytes = content
         .read(call, call.policy(app).max_document_bytes)
         .await?;
-    let path = collection
-        .member(&Uuid::now_v7().to_string())
-        .map_err(|fault| Kind::TargetTooLong.because(fault.detail()))?;
-    let Some(planned) = plan(app, call, &path, None, &bytes, now()).await? else {
+    let Some(planned) = plan(app, call, caller, path, None, &bytes, now()).await? else {
         return Err(Kind::Internal.because("a new document changes nothing"));
     };
-    commit(app, call, &path, Expected::Absent, planned, content, claim).await
+    commit(app, call, path, Expected::Absent, planned, content, claim).await
 }

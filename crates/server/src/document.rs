@@ -23,7 +23,7 @@ pub(crate) fn read_now<S: Store>(
     path: &DocumentPath,
 ) -> Option<Response<Body>> {
     let document = app.store.peek(path)?;
-    read_from(app, call, Some(&document)).ok()
+    read_from(app, call, path, Some(&document)).ok()
 }
 
 pub(crate) async fn read<S: Store>(
@@ -35,14 +35,14 @@ pub(crate) async fn read<S: Store>(
         Ok(document) => document,
         Err(error) => return answer::refuse(call, &unreadable(call, &error)),
     };
-    match read_from(app, call, document.as_ref()) {
+    match read_from(app, call, path, document.as_ref()) {
         Ok(response) => response,
         Err(NotCoded(coding)) => {
             if let Some(document) = &document {
                 code(document, coding).await;
             }
             let internal = || answer::refuse(call, &Kind::Internal.because("the coding failed"));
-            read_from(app, call, document.as_ref()).unwrap_or_else(|_| internal())
+            read_from(app, call, path, document.as_ref()).unwrap_or_else(|_| internal())
         }
     }
 }
@@ -53,13 +53,16 @@ struct NotCoded(Coding);
 fn read_from<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    path: &DocumentPath,
     document: Option<&Arc<Document>>,
 ) -> Result<Response<Body>, NotCoded> {
     let found = document.map(|document| (document, Representation::of(document)));
     let present = found
         .as_ref()
         .map(|(_, representation)| representation.present());
-    let decision = call.decide(app, &Resource::Document(present), &Progress::Asked);
+    let caller = call.at_document(path, document);
+    let resource = Resource::Document(present);
+    let decision = call.decide_in(app, &caller, &resource, &Progress::Asked);
     match (&decision, &found) {
         (Decision::Answer(answer), Some((document, representation))) => {
             about(call, answer, document, representation)

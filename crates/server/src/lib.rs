@@ -12,6 +12,7 @@ pub mod connection;
 pub mod metrics;
 pub mod receipts;
 pub mod retention;
+pub mod setup;
 
 mod answer;
 mod batch;
@@ -26,5 +27,6 @@ mod list;
 mod pages;
 mod rebase;
 mod representation;
+mod rights;
 mod routes;
 mod write;

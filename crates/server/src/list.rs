@@ -15,8 +15,7 @@ use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::query::{ListQuery, Place, Query, next_query};
 use matchbook_core::request::ListForm;
-use matchbook_core::tag::Revision;
-use matchbook_store::{Document, Page, ReadError, Scan, Store};
+use matchbook_store::{Document, Page, ReadError, Scan, Scope, Store};
 use tokio::sync::mpsc;
 
 use crate::answer;
@@ -24,6 +23,7 @@ use crate::app::{App, Call};
 use crate::body::Body;
 use crate::document::unreadable;
 use crate::representation::{Representation, compress, value};
+use crate::rights::Sight;
 
 /// Bodies on one page of a list: a page of the largest documents must not fill the
 /// memory. The page then ends early, with `next`.
@@ -45,6 +45,9 @@ const SORTED_PIECE_BYTES: usize = 16 * 1_024 * 1_024;
 /// Pieces that wait for a slow reader.
 const PIECES_AHEAD: usize = 1;
 
+/// How often collections are looked up for one page of their list.
+const PIECES_OF_COLLECTIONS: usize = 8;
+
 /// Pages from this size on are compressed for those who accept it.
 const COMPRESS_FROM_BYTES: usize = 1_024;
 
@@ -59,21 +62,26 @@ pub(crate) async fn list<S: Store>(
         ListForm::Json => "json",
         ListForm::NdJson => "ndjson",
     };
+    let sight = Sight::of(call.asker.as_ref(), &Scope::Collection(collection.clone()));
     // Read before the members, so that it can only be older than they are.
-    let opaque = format!("{}.{extension}", app.store.touched(&collection));
+    let mut opaque = format!("{}.{extension}", app.store.touched(&collection));
+    if let Some(view) = sight.view() {
+        opaque.push_str(&format!(".{view}"));
+    }
     let resource = Resource::Collection {
         opaque: &opaque,
         has_members: true,
     };
-    let decision = call.decide(app, &resource, &Progress::Asked);
+    let caller = call.at_collection(&collection);
+    let decision = call.decide_in(app, &caller, &resource, &Progress::Asked);
     let mut response = match decision {
         Decision::Answer(Answer::Representation(_)) => {
-            let Some((list, after)) = call.facts.list.clone() else {
+            let Some(list) = call.facts.list.clone() else {
                 return answer::refuse(call, &Kind::Internal.because("a list without a query"));
             };
             let found = match form {
-                ListForm::Json => page(app, call, collection, list, after).await,
-                ListForm::NdJson => Ok(stream(app.clone(), collection, list.query)),
+                ListForm::Json => page(app, call, collection, list, &sight).await,
+                ListForm::NdJson => Ok(stream(app.clone(), collection, list.query, sight)),
             };
             match found {
                 Ok(response) => response,
@@ -99,15 +107,7 @@ pub(crate) async fn has_members<S: Store>(
     {
         return Ok(false);
     }
-    let scan = Scan {
-        collection: collection.clone(),
-        query: Arc::default(),
-        after: None,
-        limit: 1,
-        max_bytes: 1,
-        count: false,
-        at_least: Revision::ZERO,
-    };
+    let scan = Scan::members(collection.clone(), None, 1, 1);
     match app.store.scan(scan).await {
         Ok(page) => Ok(!page.items.is_empty()),
         Err(error) => Err(unreadable(call, &error)),
@@ -120,23 +120,22 @@ async fn page<S: Store>(
     call: &Call<'_>,
     collection: CollectionPath,
     list: ListQuery,
-    after: Option<Place>,
+    sight: &Sight,
 ) -> Result<Response<Body>, Problem> {
-    let fingerprint = list.query.fingerprint(None);
+    let reader = call.caller.space();
+    let after = resolve(&list, &reader)?;
+    let fingerprint = list.query.fingerprint(Some(&reader));
     let query = Arc::new(list.query);
     let scan = Scan {
-        collection: collection.clone(),
         query: query.clone(),
-        after,
-        limit: list.limit,
-        max_bytes: PAGE_BYTES,
+        only: sight.only(),
         count: list.count,
-        at_least: Revision::ZERO,
+        ..Scan::members(collection.clone(), after, list.limit, PAGE_BYTES)
     };
     let page = app.store.scan(scan).await;
     let page = page.map_err(|error| unreadable(call, &error))?;
     let next = page.next.as_ref().map(|place| place.token(fingerprint));
-    let text = page_json(&page, &query, next.as_deref());
+    let text = page_json(&page, &query, sight, next.as_deref());
     let mut response = coded(call, text).await?;
     if let Some(next) = next {
         let link = format!(
@@ -151,7 +150,13 @@ async fn page<S: Store>(
     Ok(response)
 }
 
-fn page_json(page: &Page, query: &Query, next: Option<&str>) -> String {
+/// Where a page begins: a token goes on for the reader who got it.
+fn resolve(list: &ListQuery, reader: &str) -> Result<Option<Place>, Problem> {
+    list.resolve_after(Some(reader))
+        .map_err(|fault| Kind::BadQuery.because(fault.to_string()))
+}
+
+fn page_json(page: &Page, query: &Query, sight: &Sight, next: Option<&str>) -> String {
     let mut text = String::from("{\"items\":[");
     for (index, (path, document)) in page.items.iter().enumerate() {
         if index > 0 {
@@ -160,7 +165,7 @@ fn page_json(page: &Page, query: &Query, next: Option<&str>) -> String {
         item_into(&mut text, path, document, query, false);
     }
     text.push_str("],\"cursor\":");
-    quote_into(&mut text, &page.position.to_string());
+    quote_into(&mut text, &sight.cursor(page.position).to_string());
     if let Some(count) = page.count {
         text.push_str(",\"count\":");
         text.push_str(&count.to_string());
@@ -237,10 +242,15 @@ fn item_into(
 }
 
 /// The whole collection, one item a line, read in pieces while the client takes them.
-fn stream<S: Store>(app: Arc<App<S>>, collection: CollectionPath, query: Query) -> Response<Body> {
+fn stream<S: Store>(
+    app: Arc<App<S>>,
+    collection: CollectionPath,
+    query: Query,
+    sight: Sight,
+) -> Response<Body> {
     let (pieces, body) = mpsc::channel(PIECES_AHEAD);
     tokio::spawn(async move {
-        if let Err(error) = send_all(&app, collection, Arc::new(query), &pieces).await {
+        if let Err(error) = send_all(&app, collection, Arc::new(query), sight, &pieces).await {
             tracing::error!(%error, "a list broke off");
             // The client is gone if this fails.
             let _ = pieces.send(Err(io::Error::other(error))).await;
@@ -253,6 +263,7 @@ async fn send_all<S: Store>(
     app: &App<S>,
     collection: CollectionPath,
     query: Arc<Query>,
+    sight: Sight,
     pieces: &mpsc::Sender<io::Result<Bytes>>,
 ) -> Result<(), ReadError> {
     let mut after = None;
@@ -264,13 +275,9 @@ async fn send_all<S: Store>(
     };
     loop {
         let scan = Scan {
-            collection: collection.clone(),
             query: query.clone(),
-            after,
-            limit,
-            max_bytes,
-            count: false,
-            at_least: Revision::ZERO,
+            only: sight.only(),
+            ..Scan::members(collection.clone(), after, limit, max_bytes)
         };
         let page = app.store.scan(scan).await?;
         // The changes since the first piece bring all pieces to one state.
@@ -283,7 +290,7 @@ async fn send_all<S: Store>(
         after = page.next;
         if after.is_none() {
             text.push_str("{\"cursor\":");
-            quote_into(&mut text, &cursor.to_string());
+            quote_into(&mut text, &sight.cursor(cursor).to_string());
             text.push_str("}\n");
         }
         let sent = pieces.send(Ok(Bytes::from(text))).await;
@@ -293,11 +300,11 @@ async fn send_all<S: Store>(
     }
 }
 
-/// The list of collections.
+/// The list of collections: of those that the caller may list.
 pub(crate) async fn collections<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
     let resource = Resource::Page;
-    let decision = call.decide(app, &resource, &Progress::Asked);
-    match decision {
+    let caller = call.at_parts();
+    match call.decide_in(app, &caller, &resource, &Progress::Asked) {
         Decision::Answer(Answer::Representation(_)) => {}
         Decision::Answer(answer) => return answer::simple(call, &answer),
         Decision::Proceed => return answer::refuse(call, &Kind::Internal.because("undecided")),
@@ -312,18 +319,16 @@ async fn collections_page<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
 ) -> Result<Response<Body>, Problem> {
+    let reader = call.caller.space();
     let (limit, after) = match &call.facts.list {
-        Some((list, after)) => (list.limit, after.as_ref()),
+        Some(list) => (list.limit, resolve(list, &reader)?),
         None => (PAGE_MAX, None),
     };
     let after = after
         .map(|place| CollectionPath::parse(&place.id))
         .transpose()
         .map_err(|fault| Kind::BadQuery.because(fault.detail()))?;
-    let found = app.store.collections(after, limit + 1).await;
-    let mut found = found.map_err(|error| unreadable(call, &error))?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let (found, last) = listable(app, call, limit, after).await?;
     let mut text = String::from("{\"items\":[");
     for (index, collection) in found.iter().enumerate() {
         text.push_str(if index > 0 {
@@ -336,11 +341,10 @@ async fn collections_page<S: Store>(
     }
     text.push(']');
     let query = Query::default();
-    let last = found.last().filter(|_| more);
     let next = last.map(|last| {
         query
             .place(None, last.as_str())
-            .token(query.fingerprint(None))
+            .token(query.fingerprint(Some(&reader)))
     });
     if let Some(next) = &next {
         text.push_str(",\"next\":");
@@ -353,4 +357,32 @@ async fn collections_page<S: Store>(
         response.headers_mut().insert(header::LINK, value(link));
     }
     Ok(response)
+}
+
+/// Collections that may be listed, and the last one that was looked at, if there are more.
+async fn listable<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    limit: usize,
+    mut after: Option<CollectionPath>,
+) -> Result<(Vec<CollectionPath>, Option<CollectionPath>), Problem> {
+    let may_list = |path: &CollectionPath| {
+        let asker = call.asker.as_ref();
+        asker.is_none_or(|asker| asker.may_list(path))
+    };
+    let mut listable = Vec::new();
+    // Whoever may list few of many gets a page that is not full, and goes on.
+    for _ in 0..PIECES_OF_COLLECTIONS {
+        let left = limit - listable.len();
+        let found = app.store.collections(after, left + 1).await;
+        let mut found = found.map_err(|error| unreadable(call, &error))?;
+        let more = found.len() > left;
+        found.truncate(left);
+        after = found.last().cloned().filter(|_| more);
+        listable.extend(found.into_iter().filter(may_list));
+        if after.is_none() || listable.len() >= limit {
+            break;
+        }
+    }
+    Ok((listable, after))
 }

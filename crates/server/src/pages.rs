@@ -57,8 +57,12 @@ fn decided<S: Store>(
     call: &Call<'_>,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
-    let decision = call.decide(app, resource, &Progress::Asked);
-    match decision {
+    let caller = match resource {
+        Resource::Page => call.at_server(),
+        // What is not there needs no rights.
+        _ => call.circumstances,
+    };
+    match call.decide_in(app, &caller, resource, &Progress::Asked) {
         Decision::Answer(Answer::Representation(_)) => None,
         Decision::Answer(answer) => Some(answer::simple(call, &answer)),
         Decision::Proceed => Some(answer::refuse(call, &Kind::Internal.because("undecided"))),

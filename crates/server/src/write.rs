@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use matchbook_core::clock::Timestamp;
-use matchbook_core::decide::{Answer, Decision, Progress, Resource};
+use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Resource};
 use matchbook_core::edit::{Before, Edit, Outcome};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
@@ -24,13 +24,14 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
-use crate::collections::{Saving, is_settings};
+use crate::collections::indexes::build_unique;
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
 use crate::feed::is_followed;
 use crate::rebase;
 use crate::receipts::{self, Claim, Kept, Named, Whole};
 use crate::representation::Representation;
+use crate::setup::{Documents, Setup, is_setup};
 
 /// How often a write is tried again because another came between. Each time another
 /// write succeeded, so only a flood of unconditional writes to one document gets here.
@@ -70,17 +71,22 @@ async fn write_once<S: Store>(
     let representation = current.as_deref().map(Representation::of);
     let present = representation.as_ref().map(Representation::present);
     let resource = Resource::Document(present);
-    if let Some(first) = Box::pin(receipts::first(app, call, content, claim, &resource)).await {
+    let caller = call.at_document(path, current.as_ref());
+    if let Some(first) = Box::pin(receipts::first(
+        app, call, &caller, content, claim, &resource,
+    ))
+    .await
+    {
         return Attempt::Done(first);
     }
-    let response = match call.decide(app, &resource, &Progress::Asked) {
+    let response = match call.decide_in(app, &caller, &resource, &Progress::Asked) {
         Decision::Answer(Answer::Stale(problem)) => {
             let current = current.clone();
             rebase::stale(app, call, path, current, content, &problem).await
         }
         Decision::Answer(answer) => answer::simple(call, &answer),
         Decision::Proceed => {
-            match attempt(app, call, path, current.as_ref(), content, claim).await {
+            match attempt(app, call, &caller, path, current.as_ref(), content, claim).await {
                 Ok(attempt) => return attempt,
                 Err(problem) => failed(app, call, problem),
             }
@@ -119,6 +125,7 @@ pub(crate) enum Attempt {
 async fn attempt<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    caller: &Circumstances,
     path: &DocumentPath,
     current: Option<&Arc<Document>>,
     content: &mut Content,
@@ -128,8 +135,8 @@ async fn attempt<S: Store>(
         .read(call, call.policy(app).max_document_bytes)
         .await?;
     let at = now();
-    let Some(planned) = plan(app, call, path, current, &bytes, at).await? else {
-        let response = unchanged(app, call, path, current);
+    let Some(planned) = plan(app, call, caller, path, current, &bytes, at).await? else {
+        let response = unchanged(app, call, caller, path, current);
         return Ok(match (claim, current) {
             (Some(claim), Some(document)) => {
                 let kept = Kept::with(response, Named::Known(document.version));
@@ -152,53 +159,90 @@ pub(crate) struct Planned {
     pub(crate) rewritten: bool,
     /// The time of the write.
     pub(crate) at: Timestamp,
-    /// Where it changes settings: to be held until that is done.
-    pub(crate) saving: Option<Saving>,
+    /// What is known of the caller when it is done.
+    pub(crate) caller: Circumstances,
 }
 
 /// What a write makes of the document that stands; `None` if nothing changes.
 pub(crate) async fn plan<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    caller: &Circumstances,
     path: &DocumentPath,
     current: Option<&Arc<Document>>,
     content: &Bytes,
     at: Timestamp,
 ) -> Result<Option<Planned>, Problem> {
-    let effect = match OwnedEdit::of(&call.facts) {
-        None => Effect::Delete,
-        Some(edit) => {
-            let edit = edit.followed_if(|| is_followed(app, path));
-            let content_type = edit.content_type(current).unwrap_or_else(|| "".into());
-            let max_bytes = call.policy(app).max_document_bytes;
-            match evaluate(edit, current.cloned(), content.clone(), max_bytes).await? {
-                Outcome::Unchanged => return Ok(None),
-                Outcome::Changed { body, patch } => Effect::Put {
-                    content_type,
-                    body,
-                    patch,
-                },
-            }
-        }
-    };
-    let mut saving = None;
-    if is_settings(path) {
-        let save = app.collections.save(&app.store, &app.policy, path, &effect);
-        saving = Some(Box::pin(save).await?);
+    if !caller.reads
+        && call
+            .facts
+            .patch_form()
+            .is_some_and(|form| form.looks(content))
+    {
+        let what = "which 'test', 'copy' and 'move' in a patch would take";
+        return Err(Problem::forbidden("read", what));
     }
+    let outcome = effect(app, call, path, current, content).await;
+    let Some(effect) = outcome.map_err(|problem| unseen(call, caller, problem))? else {
+        return Ok(None);
+    };
     let (effect, rewritten) = match &call.rules {
         None => (effect, false),
         Some(rules) => {
             let before = current.map(|document| &document.body[..]);
-            rules.apply(effect, before, at, &call.caller.principal.id)?
+            rules
+                .apply(effect, before, at, &call.caller.principal.id)
+                .map_err(|problem| unseen(call, caller, problem))?
         }
     };
+    let is_shown = rewritten || call.facts.wants_representation();
+    let reads = call.may_result(path, current.is_none(), &effect, is_shown)?;
     Ok(Some(Planned {
         effect,
         rewritten,
         at,
-        saving,
+        caller: Circumstances { reads, ..*caller },
     }))
+}
+
+/// A refusal for one who may not read what a patch would have changed: it tells of nothing
+/// that is there.
+fn unseen(call: &Call<'_>, caller: &Circumstances, problem: Problem) -> Problem {
+    if caller.reads || call.facts.method != Method::Patch {
+        return problem;
+    }
+    match problem.kind {
+        kind @ (Kind::Invalid | Kind::PatchConflict) => {
+            kind.because("why is for those who may read the document")
+        }
+        _ => problem,
+    }
+}
+
+/// What is to be done; `None` if nothing changes.
+async fn effect<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    path: &DocumentPath,
+    current: Option<&Arc<Document>>,
+    content: &Bytes,
+) -> Result<Option<Effect>, Problem> {
+    let Some(edit) = OwnedEdit::of(&call.facts) else {
+        return Ok(Some(Effect::Delete));
+    };
+    let edit = edit.followed_if(|| is_followed(app, path));
+    let content_type = edit.content_type(current).unwrap_or_else(|| "".into());
+    let max_bytes = call.policy(app).max_document_bytes;
+    Ok(
+        match evaluate(edit, current.cloned(), content.clone(), max_bytes).await? {
+            Outcome::Unchanged => None,
+            Outcome::Changed { body, patch } => Some(Effect::Put {
+                content_type,
+                body,
+                patch,
+            }),
+        },
+    )
 }
 
 /// Commits one write, and answers it.
@@ -215,7 +259,7 @@ pub(crate) async fn commit<S: Store>(
         effect,
         rewritten,
         at,
-        saving: _saving,
+        caller,
     } = planned;
     let progress = Progress::Committed {
         created: expected == Expected::Absent,
@@ -234,7 +278,7 @@ pub(crate) async fn commit<S: Store>(
             }),
             Effect::Delete => None,
         };
-        succeeded(app, call, made.as_ref(), &progress)
+        succeeded(app, call, &caller, made.as_ref(), &progress)
     };
     let receipt = match claim {
         Some(claim) => {
@@ -277,29 +321,56 @@ pub(crate) enum Committed {
     Taken(Vec<(usize, Problem)>),
 }
 
-/// Commits a batch. What it changes of the server's own settings holds when this returns.
+/// Commits a batch. What it changes of what the server is told by documents of its own
+/// holds when this returns.
 pub(crate) async fn commit_batch<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     batch: Batch,
 ) -> Result<Committed, Problem> {
-    let sets = batch.writes.iter().any(|write| is_settings(&write.path));
+    if batch.writes.iter().any(|write| is_setup(&write.path)) {
+        return Box::pin(set_up(app, call, batch)).await;
+    }
+    apply(app, call, batch).await
+}
+
+/// One at a time, so that what was found to hold together is what is committed.
+async fn set_up<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    batch: Batch,
+) -> Result<Committed, Problem> {
+    let turn = DocumentPath::receipt("setup");
+    let turn = turn.map_err(|_| Kind::Internal.because("a turn cannot be named"))?;
+    let _turn = app.turns.take(&turn).await;
+    let documents = Documents::read(&app.store).await;
+    let documents = documents.map_err(|error| unreadable(call, &error))?;
+    let principal = &call.caller.principal;
+    let setup = Setup::verify(&app.given(), documents, &batch.writes, principal)?;
+    let _saving = app.indexing.begin().await;
+    build_unique(&app.store, &setup.collections, &batch.writes).await?;
+    let committed = apply(app, call, batch).await?;
+    if let Err(error) = app.load().await {
+        tracing::error!(%error, "what was saved cannot be read");
+    }
+    Ok(committed)
+}
+
+async fn apply<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    batch: Batch,
+) -> Result<Committed, Problem> {
     let operation = OperationId(call.id.as_u128());
-    let prepared = app.collections.prepare(&app.store, &batch.writes).await;
-    let committed = match prepared {
+    let committed = match app.prepare_indexes(&batch.writes).await {
         Ok(()) => app.store.commit(operation, batch).await,
         Err(error) => Err(error),
     };
     match committed {
-        Ok(versions) => {
-            if sets && let Err(error) = Box::pin(app.load()).await {
-                tracing::error!(%error, "settings that were saved cannot be read");
-            }
-            Ok(Committed::As(versions))
-        }
+        Ok(versions) => Ok(Committed::As(versions)),
         Err(CommitError::Rejected(_)) => Ok(Committed::Overtaken),
         Err(CommitError::Taken(taken)) => {
-            let problems = Box::pin(app.collections.taken(&app.store, &taken)).await;
+            let problems = Box::pin(app.taken(&taken)).await;
             Ok(problems.map_or(Committed::Overtaken, Committed::Taken))
         }
         Err(error) => Err(uncommitted(call.id, &error)),
@@ -324,6 +395,7 @@ fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
 fn unchanged<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    caller: &Circumstances,
     path: &DocumentPath,
     current: Option<&Arc<Document>>,
 ) -> Response<Body> {
@@ -334,18 +406,19 @@ fn unchanged<S: Store>(
         content_type: &document.content_type,
         body: &document.body,
     });
-    succeeded(app, call, made.as_ref(), &Progress::Unchanged)
+    succeeded(app, call, caller, made.as_ref(), &Progress::Unchanged)
 }
 
 /// Lines 21 to 23.
 pub(crate) fn succeeded<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    caller: &Circumstances,
     made: Option<&Made<'_>>,
     progress: &Progress,
 ) -> Response<Body> {
     let resource = Resource::Document(None);
-    match call.decide(app, &resource, progress) {
+    match call.decide_in(app, caller, &resource, progress) {
         Decision::Answer(Answer::Written(how)) => answer::written(call, how, made),
         Decision::Answer(answer) => answer::simple(call, &answer),
         Decision::Proceed => answer::refuse(call, &Kind::Internal.because("undecided")),
@@ -354,7 +427,13 @@ pub(crate) fn succeeded<S: Store>(
 
 /// Lines 16 to 20.
 pub(crate) fn failed<S: Store>(app: &App<S>, call: &Call<'_>, problem: Problem) -> Response<Body> {
-    succeeded(app, call, None, &Progress::Failed(problem))
+    succeeded(
+        app,
+        call,
+        &call.circumstances,
+        None,
+        &Progress::Failed(problem),
+    )
 }
 
 /// An [`Edit`] that can go to another thread.

@@ -43,6 +43,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
+use matchbook_core::feed::Content;
 use matchbook_core::json::Pointer;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Epoch, Revision, Version};
@@ -356,6 +357,8 @@ pub struct Scan {
     pub collection: CollectionPath,
     /// Filter, order and the place to go on after.
     pub query: Arc<matchbook_core::query::Query>,
+    /// What else decides which members; `None`: all may be read.
+    pub only: Option<Only>,
     /// Where the page before ended; `None` at the start.
     pub after: Option<matchbook_core::query::Place>,
     /// At most so many items.
@@ -366,6 +369,34 @@ pub struct Scan {
     pub count: bool,
     /// Read at this position or later.
     pub at_least: Revision,
+}
+
+/// Which documents may be read, beside what a query asks for. It is asked for each of
+/// them that the query matches, on the thread that reads.
+#[derive(Clone)]
+pub struct Only(Arc<Admits>);
+
+type Admits = dyn Fn(&DocumentPath, &Content<'_>) -> bool + Send + Sync;
+
+impl Only {
+    /// Those for which this holds.
+    pub fn new(
+        admits: impl Fn(&DocumentPath, &Content<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(admits))
+    }
+
+    /// Whether this document may be read.
+    #[must_use]
+    pub fn admits(&self, path: &DocumentPath, content: &Content<'_>) -> bool {
+        (self.0)(path, content)
+    }
+}
+
+impl std::fmt::Debug for Only {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Only")
+    }
 }
 
 impl Scan {
@@ -380,6 +411,7 @@ impl Scan {
         Self {
             collection,
             query: Arc::default(),
+            only: None,
             after,
             limit,
             max_bytes,

@@ -30,44 +30,55 @@ impl Refused {
 /// The records of all API keys, by id.
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
-    records: HashMap<Arc<str>, Arc<Record>>,
+    known: HashMap<Arc<str>, Known>,
+}
+
+/// A key, and whom it speaks for.
+#[derive(Clone, Debug)]
+struct Known {
+    record: Arc<Record>,
+    principal: Arc<Principal>,
 }
 
 impl KeyRing {
     /// Adds a key, or replaces it.
     pub fn insert(&mut self, id: &str, record: Record) {
-        self.records.insert(id.into(), Arc::new(record));
-    }
-
-    /// Revokes a key. Returns whether there was one.
-    pub fn remove(&mut self, id: &str) -> bool {
-        self.records.remove(id).is_some()
-    }
-
-    /// The record with this id.
-    #[must_use]
-    pub fn get(&self, id: &str) -> Option<&Arc<Record>> {
-        self.records.get(id)
-    }
-
-    /// Who a key speaks for, at `now_secs` (seconds since 1970).
-    ///
-    /// # Errors
-    /// It is not known, or has expired.
-    pub fn check(&self, credentials: &str, now_secs: u64) -> Result<Principal, Refused> {
-        let key = ApiKey::read(credentials).ok_or(Refused::Unknown)?;
-        let record = self.get(key.id()).filter(|record| record.is_of(&key));
-        let record = record.ok_or(Refused::Unknown)?;
-        let expires_secs = record.expires.map(|at| at.as_secs());
-        if expires_secs.is_some_and(|at| now_secs >= at) {
-            return Err(Refused::Expired);
-        }
-        Ok(Principal {
+        let principal = Principal {
             kind: Kind::Key,
             id: Arc::clone(&record.name),
             claims: Arc::clone(&record.claims),
-            expires_secs,
-        })
+            expires_secs: record.expires.map(|at| at.as_secs()),
+        };
+        let known = Known {
+            record: Arc::new(record),
+            principal: Arc::new(principal),
+        };
+        self.known.insert(id.into(), known);
+    }
+
+    /// Whether all keys of this ring are in another one, and say the same there.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let same = |(id, known): (&Arc<str>, &Known)| {
+            let there = other.known.get(id);
+            there.is_some_and(|there| there.record == known.record)
+        };
+        self.known.iter().all(same)
+    }
+
+    /// Who a key speaks for, at `now_secs` (seconds since 1970): the same value each time.
+    ///
+    /// # Errors
+    /// It is not known, or has expired.
+    pub fn check(&self, credentials: &str, now_secs: u64) -> Result<Arc<Principal>, Refused> {
+        let key = ApiKey::read(credentials).ok_or(Refused::Unknown)?;
+        let known = self.known.get(key.id());
+        let known = known.filter(|known| known.record.is_of(&key));
+        let principal = &known.ok_or(Refused::Unknown)?.principal;
+        if principal.expires_secs.is_some_and(|at| now_secs >= at) {
+            return Err(Refused::Expired);
+        }
+        Ok(Arc::clone(principal))
     }
 }
 
@@ -93,8 +104,10 @@ mod tests {
         assert_eq!((principal.kind, &*principal.id), (Kind::Key, "backup"));
         assert_eq!(principal.expires_secs, Some(100));
         assert_eq!(ring.check(&text, 100), Err(Refused::Expired));
-        assert!(ring.remove(key.id()) && !ring.remove(key.id()));
+        let with_it = ring.clone();
+        let ring = KeyRing::default();
         assert_eq!(ring.check(&text, 0), Err(Refused::Unknown));
+        assert!(ring.is_within(&with_it) && !with_it.is_within(&ring));
     }
 
     #[test]

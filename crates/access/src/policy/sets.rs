@@ -6,6 +6,9 @@ pub const OPEN: &str = include_str!("sets/open.cedar");
 /// A document belongs to whom its member `owner` names.
 pub const OWNER: &str = include_str!("sets/owner.cedar");
 
+/// Their names.
+pub const NAMES: [&str; 2] = ["open", "owner"];
+
 /// The text of a ready-made set.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static str> {
@@ -152,5 +155,6 @@ mod tests {
         assert_eq!(named("open"), Some(OPEN));
         assert_eq!(named("owner"), Some(OWNER));
         assert_eq!(named("other"), None);
+        assert!(NAMES.iter().all(|name| named(name).is_some()));
     }
 }

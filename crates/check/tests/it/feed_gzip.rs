@@ -213,6 +213,13 @@ fn in_gzip(uri: String) -> http::Request<Empty<Bytes>> {
     request
 }
 
+/// Each reader is told another time to come back.
+fn without_retry(stream: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stream);
+    let lines = text.lines().filter(|line| !line.starts_with("retry:"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn section_7_readers_of_gzip_over_http2() {
     const WRITES: usize = 40;
@@ -240,7 +247,7 @@ fn section_7_readers_of_gzip_over_http2() {
             let coded = gunzip.more(&pair[0]).unwrap();
             gunzip.end().unwrap();
             assert!(coded.ends_with(b"data: {\"reason\":\"draining\"}\n\n"));
-            assert_eq!(coded, pair[1]);
+            assert_eq!(without_retry(&coded), without_retry(&pair[1]));
         }
     });
     assert_eq!(server.ended().code(), Some(0));

@@ -12,6 +12,7 @@
 
 mod harness;
 
+mod api_keys;
 mod batch;
 mod codings;
 mod collections;
@@ -54,6 +55,7 @@ mod order;
 mod origin;
 mod pages;
 mod patches;
+mod policies;
 mod problems;
 mod protocols;
 mod proxies;
@@ -61,6 +63,7 @@ mod ranges;
 mod real_data;
 mod rebase;
 mod repeats;
+mod rights_matrix;
 mod rolled_back;
 mod server_pages;
 mod sessions;

@@ -22,7 +22,7 @@ use crate::field::sec_fetch_site::SecFetchSite;
 use crate::field::www_authenticate::Challenge;
 use crate::limits::BATCH_BYTES;
 use crate::precondition::{Access, Validators, Verdict};
-use crate::problem::Kind;
+use crate::problem::{Kind, Problem};
 use crate::request::{FeedForm, Method, Request};
 pub use answer::{Allow, Answer, Decision, Written};
 pub use state::{
@@ -51,7 +51,9 @@ pub fn decide(
         Progress::Asked => gate(request, circumstances, resource, policy)
             .or_else(|| line_9(circumstances))
             .or_else(|| match resource {
-                Resource::Document(document) => about_document(request, *document, policy),
+                Resource::Document(document) => {
+                    about_document(request, circumstances, *document, policy)
+                }
                 Resource::Collection {
                     opaque,
                     has_members,
@@ -64,10 +66,11 @@ pub fn decide(
                     Kind::NotFound.because("the server has no page of this name"),
                 )),
             }),
-        Progress::Failed(problem) => Some(Answer::Refuse(problem.clone())),
-        Progress::Unchanged => Some(written(request, resource, (false, false))),
+        Progress::Failed(problem) => Some(failed(problem)),
+        Progress::Unchanged => Some(written(request, circumstances, resource, (false, false))),
         Progress::Committed { created, rewritten } => {
-            Some(written(request, resource, (*created, *rewritten)))
+            let how = (*created, *rewritten);
+            Some(written(request, circumstances, resource, how))
         }
     };
     answer.map_or(Decision::Proceed, Decision::Answer)
@@ -213,11 +216,16 @@ fn line_6(circumstances: &Circumstances) -> Option<Answer> {
 
 fn line_7(circumstances: &Circumstances) -> Option<Answer> {
     let action = circumstances.forbidden?;
-    let problem = Kind::Forbidden.because(format!("the policy does not permit '{action}' here"));
-    Some(Answer::Challenge(
-        problem,
-        Challenge::InsufficientScope(action),
-    ))
+    Some(failed(&Problem::forbidden(action, "here")))
+}
+
+/// A refusal; line 19 is told as line 7 is.
+fn failed(problem: &Problem) -> Answer {
+    let problem = problem.clone();
+    match problem.missing {
+        Some(action) => Answer::Challenge(problem, Challenge::InsufficientScope(action)),
+        None => Answer::Refuse(problem),
+    }
 }
 
 fn line_8(circumstances: &Circumstances) -> Option<Answer> {
@@ -241,6 +249,7 @@ fn line_9(circumstances: &Circumstances) -> Option<Answer> {
 /// Lines 10 to 15 and 24 for a document.
 fn about_document(
     request: &Request<'_>,
+    circumstances: &Circumstances,
     document: Option<Present<'_>>,
     policy: &Policy,
 ) -> Option<Answer> {
@@ -251,8 +260,8 @@ fn about_document(
         )),
         Some(document) if reads => Some(read(request, &document)),
         document => lines_11_and_12(request, document, policy)
-            .or_else(|| line_14(request, document, policy))
-            .or_else(|| line_15(request, document)),
+            .or_else(|| line_14(request, circumstances, document, policy))
+            .or_else(|| line_15(request, circumstances, document)),
     }
 }
 
@@ -288,19 +297,31 @@ fn too_large(request: &Request<'_>, max_bytes: usize) -> Option<Answer> {
 
 fn line_14(
     request: &Request<'_>,
+    circumstances: &Circumstances,
     document: Option<Present<'_>>,
     policy: &Policy,
 ) -> Option<Answer> {
     let document = document?;
-    (policy.preconditions_required && !request.preconditions.guard_a_write()).then(|| {
-        Answer::Refuse(Kind::PreconditionRequired.because(format!(
+    if !policy.preconditions_required || request.preconditions.guard_a_write() {
+        return None;
+    }
+    let problem = if circumstances.reads {
+        Kind::PreconditionRequired.because(format!(
             "the document is there, with the tag \"{}\": GET it, and send the tag that you get in If-Match",
             document.version
-        )))
-    })
+        ))
+    } else {
+        Kind::PreconditionRequired
+            .because("the document is there: send the tag of your last write in If-Match")
+    };
+    Some(Answer::Refuse(problem))
 }
 
-fn line_15(request: &Request<'_>, document: Option<Present<'_>>) -> Option<Answer> {
+fn line_15(
+    request: &Request<'_>,
+    circumstances: &Circumstances,
+    document: Option<Present<'_>>,
+) -> Option<Answer> {
     let current = document.map(|document| Validators {
         opaque: document.opaque,
         weak: false,
@@ -309,6 +330,9 @@ fn line_15(request: &Request<'_>, document: Option<Present<'_>>) -> Option<Answe
     match request.preconditions.evaluate(Access::Unsafe, current) {
         Verdict::Hold => None,
         Verdict::NotModified | Verdict::Failed => Some(match document {
+            Some(_) if !circumstances.reads => {
+                Answer::Refuse(Kind::Stale.because("the document is not as If-Match says"))
+            }
             Some(document) => Answer::Stale(Kind::Stale.because(format!(
                 "the document now has the tag \"{}\": apply your change to that version and save again",
                 document.version
@@ -475,6 +499,7 @@ fn about_feed(request: &Request<'_>) -> Answer {
 /// Lines 21 to 23.
 fn written(
     request: &Request<'_>,
+    circumstances: &Circumstances,
     resource: &Resource<'_>,
     (created, rewritten): (bool, bool),
 ) -> Answer {
@@ -487,7 +512,7 @@ fn written(
     }
     let coded = request.content_encoding == Some(ContentEncoding::Gzip);
     let verbatim = request.method != Method::Put || !(coded || rewritten);
-    let representation = rewritten || request.wants_representation();
+    let representation = circumstances.reads && (rewritten || request.wants_representation());
     Answer::Written(Written {
         created,
         representation: representation && request.method != Method::Delete,

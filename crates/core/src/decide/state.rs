@@ -93,6 +93,9 @@ pub struct Circumstances {
     pub credentials: Credentials,
     /// Line 7: the action that the policy forbids, if it does.
     pub forbidden: Option<&'static str>,
+    /// Whether the caller may read what is there, or what came of the request. Who may not
+    /// learns nothing of it (the last rule of §3).
+    pub reads: bool,
     /// Line 8: seconds to wait, where the caller has asked too often.
     pub wait_secs: Option<u32>,
     /// Line 9.
@@ -105,6 +108,7 @@ impl Circumstances {
         availability: Availability::Open,
         credentials: Credentials::Good,
         forbidden: None,
+        reads: true,
         wait_secs: None,
         repeat: Repeat::No,
     };

@@ -18,4 +18,4 @@ pub use content::{Content, Item, Layout};
 pub use cursor::{Cursor, NotACursor, SnapshotPlace, View};
 pub use event::{EndReason, Event, ResetReason};
 pub use index::FilterIndex;
-pub use transition::{Effect, Write};
+pub use transition::{Effect, Lens, Write};

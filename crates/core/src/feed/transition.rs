@@ -48,25 +48,52 @@ pub enum Effect<'a> {
     Delete,
 }
 
-impl Write<'_> {
-    /// Whether [`Write::seen_by`] has to know the document before: not for a new
-    /// document, and not for a reader who wants all of every document.
+/// What of the documents somebody is shown: what they want, and what they may see.
+#[derive(Clone, Copy)]
+pub struct Lens<'a> {
+    /// What they want.
+    pub query: &'a Query,
+    /// Which documents they may see; `None`: all.
+    pub sees: Option<&'a dyn Fn(&Content<'_>) -> bool>,
+}
+
+impl<'a> Lens<'a> {
+    /// All that a query asks for.
     #[must_use]
-    pub fn needs_before(&self, query: &Query) -> bool {
-        let patches_a_projection =
-            query.fields.is_some() && matches!(self.effect, Effect::Put { .. });
-        self.previous.is_some() && (!query.filter.is_empty() || patches_a_projection)
+    pub const fn of(query: &'a Query) -> Self {
+        Self { query, sees: None }
     }
 
-    /// What the reader of a query is told; `None` is nothing. `before` is the content of
+    /// Whether some documents are not shown.
+    fn is_partial(&self) -> bool {
+        !self.query.filter.is_empty() || self.sees.is_some()
+    }
+
+    fn shows(&self, content: &Content<'_>) -> bool {
+        self.query.matches(content.json()) && self.sees.is_none_or(|sees| sees(content))
+    }
+}
+
+impl Write<'_> {
+    /// Whether [`Write::seen_by`] has to know the document before: not for a new
+    /// document, and not for a reader who wants, and may see, all of every document.
+    #[must_use]
+    pub fn needs_before(&self, lens: Lens<'_>) -> bool {
+        let patches_a_projection =
+            lens.query.fields.is_some() && matches!(self.effect, Effect::Put { .. });
+        self.previous.is_some() && (lens.is_partial() || patches_a_projection)
+    }
+
+    /// What a reader is told; `None` is nothing. `before` is the content of
     /// the version `previous`, and not looked at unless [`Write::needs_before`].
     ///
-    /// Applied to what a reader holds, all that it is told gives what the query matches
-    /// and shows of the documents as they stand, value for value.
+    /// Applied to what a reader holds, all that it is told gives what is shown of the
+    /// documents as they stand, value for value.
     #[must_use]
-    pub fn seen_by(&self, query: &Query, before: Option<&Content<'_>>) -> Option<Change<'_>> {
-        let is_live = !query.filter.is_empty();
-        let matches = |content: &Content<'_>| query.matches(content.json());
+    pub fn seen_by(&self, lens: Lens<'_>, before: Option<&Content<'_>>) -> Option<Change<'_>> {
+        let is_live = lens.is_partial();
+        let query = lens.query;
+        let matches = |content: &Content<'_>| lens.shows(content);
         let held = self
             .previous
             .filter(|_| !is_live || before.is_some_and(matches));

@@ -92,6 +92,17 @@ impl fmt::Display for PatchFault {
 impl std::error::Error for PatchFault {}
 
 impl<'a> Patch<'a> {
+    /// Whether one of the operations takes a value out of the document, or compares one.
+    #[must_use]
+    pub fn looks(&self) -> bool {
+        self.operations.iter().any(|operation| {
+            matches!(
+                operation,
+                Operation::Move { .. } | Operation::Copy { .. } | Operation::Test(..)
+            )
+        })
+    }
+
     /// Reads a patch from a JSON text.
     ///
     /// Members that RFC 6902 does not define for an operation are ignored (§3).

@@ -27,7 +27,7 @@ use crate::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
 use crate::name::{NameFault, Target};
 use crate::precondition::Preconditions;
 use crate::problem::{Kind, Problem};
-use crate::query::{FeedQuery, ListQuery, Place};
+use crate::query::{FeedQuery, ListQuery};
 
 pub use form::{FeedForm, ListForm, PatchForm};
 pub use method::Method;
@@ -46,8 +46,8 @@ pub struct Request<'a> {
     pub moved: Option<String>,
     /// The query, still encoded.
     pub query: Option<&'a str>,
-    /// The query of a list, and the place where its page begins.
-    pub list: Option<(ListQuery, Option<Place>)>,
+    /// The query of a list.
+    pub list: Option<ListQuery>,
     /// What a request for changes asks for, and `None` where the document, or the list,
     /// itself is asked for.
     pub feed: Option<Box<FeedQuery>>,

@@ -37,10 +37,7 @@ impl Request<'_> {
                     .to_owned(),
             );
         }
-        let after = list
-            .resolve_after(None)
-            .map_err(|fault| fault.to_string())?;
-        self.list = Some((list, after));
+        self.list = Some(list);
         Ok(())
     }
 

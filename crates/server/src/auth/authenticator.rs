@@ -1,7 +1,7 @@
 //! Checking credentials.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use matchbook_access::Principal;
 use matchbook_access::identity::{ApiKey, KeyRing, TokenFault, Verifier, sha256};
@@ -20,7 +20,7 @@ const REMEMBERED: usize = 4_096;
 /// Checks credentials.
 pub struct Authenticator {
     tokens: Option<Tokens>,
-    api_keys: Option<RwLock<KeyRing>>,
+    takes_api_keys: bool,
 }
 
 pub(super) struct Tokens {
@@ -82,17 +82,10 @@ impl Tokens {
 }
 
 impl Authenticator {
-    pub(super) fn new(tokens: Option<Tokens>, takes_api_keys: bool) -> Self {
+    pub(super) const fn new(tokens: Option<Tokens>, takes_api_keys: bool) -> Self {
         Self {
             tokens,
-            api_keys: takes_api_keys.then(RwLock::default),
-        }
-    }
-
-    /// Changes the API keys that are known. Nothing happens where none are taken.
-    pub fn change_api_keys(&self, change: impl FnOnce(&mut KeyRing)) {
-        if let Some(ring) = &self.api_keys {
-            change(&mut ring.write().unwrap_or_else(PoisonError::into_inner));
+            takes_api_keys,
         }
     }
 
@@ -111,15 +104,20 @@ impl Authenticator {
         }
     }
 
-    /// What credentials prove at `now_secs` (seconds since 1970).
-    pub(crate) fn authenticate(&self, sent: Sent<'_>, now_secs: u64) -> Authenticated {
+    /// What credentials prove at `now_secs` (seconds since 1970). `ring` holds the API keys.
+    pub(crate) fn authenticate(
+        &self,
+        sent: Sent<'_>,
+        ring: &KeyRing,
+        now_secs: u64,
+    ) -> Authenticated {
         let mut lacks_key = false;
         let credentials = match sent {
             Sent::Nothing => Credentials::Missing,
             Sent::Unusable(reason) => Credentials::Bad(reason),
             Sent::Bearer(text) if ApiKey::is_meant(text) => {
-                match self.check_api_key(text, now_secs) {
-                    Ok(principal) => return Authenticated::good(Arc::new(principal)),
+                match self.check_api_key(text, ring, now_secs) {
+                    Ok(principal) => return Authenticated::good(principal),
                     Err(reason) => Credentials::Bad(reason),
                 }
             }
@@ -141,10 +139,15 @@ impl Authenticator {
         }
     }
 
-    fn check_api_key(&self, text: &str, now_secs: u64) -> Result<Principal, &'static str> {
-        let ring = self.api_keys.as_ref();
-        let ring = ring.ok_or("this server takes no API keys")?;
-        let ring = ring.read().unwrap_or_else(PoisonError::into_inner);
+    fn check_api_key(
+        &self,
+        text: &str,
+        ring: &KeyRing,
+        now_secs: u64,
+    ) -> Result<Arc<Principal>, &'static str> {
+        if !self.takes_api_keys {
+            return Err("this server takes no API keys");
+        }
         ring.check(text, now_secs)
             .map_err(matchbook_access::identity::Refused::description)
     }
@@ -191,7 +194,9 @@ mod tests {
     }
 
     fn credentials(authenticator: &Authenticator, sent: Sent<'_>, now_secs: u64) -> Credentials {
-        authenticator.authenticate(sent, now_secs).credentials
+        authenticator
+            .authenticate(sent, &KeyRing::default(), now_secs)
+            .credentials
     }
 
     #[test]
@@ -215,20 +220,16 @@ mod tests {
         let key = ApiKey::generate(&[7; API_KEY_RANDOM_BYTES]);
         let text = key.reveal();
         let made = Timestamp::from_millis(0);
+        let mut ring = KeyRing::default();
+        ring.insert(key.id(), Record::new(&key, "robot", made, None, Map::new()));
         for is_taken in [true, false] {
             let authenticator = authenticator(is_taken);
-            authenticator.change_api_keys(|ring| {
-                ring.insert(key.id(), Record::new(&key, "robot", made, None, Map::new()));
-            });
-            let found = authenticator.authenticate(Sent::Bearer(&text), NOW);
+            let found = authenticator.authenticate(Sent::Bearer(&text), &ring, NOW);
             assert_eq!(found.credentials == Credentials::Good, is_taken);
             assert_eq!(found.principal.kind == Kind::Key, is_taken);
             // A session is made of tokens only.
-            let found = credentials(&authenticator, Sent::Cookie(&text), NOW);
-            assert!(matches!(found, Credentials::Bad(_)));
-            authenticator.change_api_keys(|ring| {
-                ring.remove(key.id());
-            });
+            let found = authenticator.authenticate(Sent::Cookie(&text), &ring, NOW);
+            assert!(matches!(found.credentials, Credentials::Bad(_)));
             let found = credentials(&authenticator, Sent::Bearer(&text), NOW);
             assert!(matches!(found, Credentials::Bad(_)));
         }

@@ -54,5 +54,5 @@ pub fn configure(settings: &Settings) -> Result<Option<Authenticator>, Configure
     let tokens = claims.map(|(issuer, audience)| {
         Tokens::new(Verifier { issuer, audience }, Keys::new(fixed, urls))
     });
-    Ok(Some(Authenticator::new(tokens, false)))
+    Ok(Some(Authenticator::new(tokens, settings.auth_api_keys)))
 }

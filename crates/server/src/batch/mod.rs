@@ -67,10 +67,11 @@ async fn once<S: Store>(
     taken: &mut HashMap<usize, Problem>,
 ) -> Result<Attempt, Problem> {
     let resource = Resource::Batch;
-    if let Some(first) = receipts::first(app, call, content, claim, &resource).await {
+    let caller = call.at_parts();
+    if let Some(first) = receipts::first(app, call, &caller, content, claim, &resource).await {
         return Ok(Attempt::Done(first));
     }
-    if let Decision::Answer(answer) = call.decide(app, &resource, &Progress::Asked) {
+    if let Decision::Answer(answer) = call.decide_in(app, &caller, &resource, &Progress::Asked) {
         return Ok(Attempt::Done(answer::simple(call, &answer)));
     }
     let sent = content.read(call, BATCH_BYTES).await?;
@@ -105,7 +106,6 @@ async fn commit<S: Store>(
         batch,
         answers: items,
         requests,
-        saving: _saving,
     } = done;
     let receipt = match claim {
         Some(claim) => Some(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Response;
 use matchbook_core::clock::Timestamp;
-use matchbook_core::decide::{Answer, Decision, Progress, Resource};
+use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Resource};
 use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Head, Method, Request};
@@ -17,7 +17,6 @@ use super::parse::Item;
 use crate::answer::{self, Made};
 use crate::app::{App, Call};
 use crate::body::Body;
-use crate::collections::Saving;
 use crate::content::Content;
 use crate::document::unreadable;
 use crate::list::has_members;
@@ -25,16 +24,17 @@ use crate::pages;
 use crate::rebase;
 use crate::receipts::{Kept, Named};
 use crate::representation::Representation;
+use crate::setup::Setup;
 use crate::write::{Planned, plan, succeeded};
 
 pub(super) struct Work<'a, S> {
     app: &'a App<S>,
     outer: &'a Call<'a>,
+    setup: Arc<Setup>,
     at: Timestamp,
     writes: Vec<Write>,
     answers: Vec<Kept>,
     requests: Vec<usize>,
-    saving: Vec<Saving>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
@@ -48,8 +48,6 @@ pub(super) struct Done {
     pub(super) answers: Vec<Kept>,
     /// Of each write, the request that asks for it.
     pub(super) requests: Vec<usize>,
-    /// To be held until it is written.
-    pub(super) saving: Vec<Saving>,
 }
 
 /// A document as a request of a batch finds it.
@@ -73,11 +71,11 @@ impl<'a, S: Store> Work<'a, S> {
         Self {
             app,
             outer,
+            setup: app.in_force.current(),
             at,
             writes: Vec::new(),
             answers: Vec::new(),
             requests: Vec::new(),
-            saving: Vec::new(),
             made: HashMap::new(),
         }
     }
@@ -94,7 +92,6 @@ impl<'a, S: Store> Work<'a, S> {
             batch,
             answers: self.answers,
             requests: self.requests,
-            saving: self.saving,
         }
     }
 
@@ -115,13 +112,16 @@ impl<'a, S: Store> Work<'a, S> {
             secure: self.outer.facts.secure,
         });
         let method = facts.method;
+        let rules = method.is_unsafe().then(|| self.setup.rules(&target));
         let call = Call {
             facts,
             target: target.clone(),
             circumstances: self.outer.circumstances,
             caller: self.outer.caller.clone(),
+            asker: self.outer.asker.clone(),
+            changes: self.outer.changes,
             parts: &parts,
-            rules: self.app.rules(method, &target),
+            rules: rules.flatten(),
             id: self.outer.id,
         };
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
@@ -178,7 +178,9 @@ impl<'a, S: Store> Work<'a, S> {
         let standing = self.standing(call, path).await?;
         let representation = standing.document.as_deref().map(Representation::of);
         let present = representation.as_ref().map(Representation::present);
-        match call.decide(self.app, &Resource::Document(present), &Progress::Asked) {
+        let resource = Resource::Document(present);
+        let caller = call.at_document(path, standing.document.as_ref());
+        match call.decide_in(self.app, &caller, &resource, &Progress::Asked) {
             // What this batch itself has made has no tag that could be told.
             Decision::Answer(Answer::Stale(_)) if standing.by.is_some() => {
                 let detail = "a request before this one in the batch has changed the document";
@@ -196,12 +198,13 @@ impl<'a, S: Store> Work<'a, S> {
             .read(call, call.policy(self.app).max_document_bytes)
             .await?;
         let before = standing.document.as_ref();
-        let planned = plan(self.app, call, path, before, &bytes, self.at).await?;
+        let planned = plan(self.app, call, &caller, path, before, &bytes, self.at).await?;
         match (planned, &standing.document) {
             (Some(planned), _) => self.plan(call, path, &standing, planned),
             (None, Some(document)) => {
                 let kept = self.kept(
                     call,
+                    &caller,
                     path,
                     Some(document),
                     standing.named(document.version),
@@ -228,16 +231,19 @@ impl<'a, S: Store> Work<'a, S> {
             opaque: "",
             has_members,
         };
-        if let Decision::Answer(answer) = call.decide(self.app, &resource, &Progress::Asked) {
-            return Ok(Some(answer::simple(call, &answer)));
-        }
         let path = collection
             .member(&Uuid::now_v7().to_string())
             .map_err(|fault| Kind::TargetTooLong.because(fault.detail()))?;
+        let caller = call.at_document(&path, None);
+        if let Decision::Answer(answer) =
+            call.decide_in(self.app, &caller, &resource, &Progress::Asked)
+        {
+            return Ok(Some(answer::simple(call, &answer)));
+        }
         let bytes = content
             .read(call, call.policy(self.app).max_document_bytes)
             .await?;
-        let planned = plan(self.app, call, &path, None, &bytes, self.at).await?;
+        let planned = plan(self.app, call, &caller, &path, None, &bytes, self.at).await?;
         let planned =
             planned.ok_or_else(|| Kind::Internal.because("a new document changes nothing"))?;
         let standing = Standing {
@@ -260,10 +266,9 @@ impl<'a, S: Store> Work<'a, S> {
         let Planned {
             effect,
             rewritten,
-            saving,
+            caller,
             ..
         } = planned;
-        self.saving.extend(saving);
         self.requests.push(self.answers.len());
         let document = match &effect {
             Effect::Delete => None,
@@ -281,7 +286,8 @@ impl<'a, S: Store> Work<'a, S> {
             created: standing.document.is_none(),
             rewritten,
         };
-        let kept = self.kept(call, path, document.as_ref(), Named::Made(index), &progress);
+        let named = Named::Made(index);
+        let kept = self.kept(call, &caller, path, document.as_ref(), named, &progress);
         self.answers.push(kept);
         let revision = standing
             .document
@@ -298,6 +304,7 @@ impl<'a, S: Store> Work<'a, S> {
     fn kept(
         &self,
         call: &Call<'_>,
+        caller: &Circumstances,
         path: &DocumentPath,
         document: Option<&Arc<Document>>,
         named: Named,
@@ -310,7 +317,7 @@ impl<'a, S: Store> Work<'a, S> {
             content_type: &document.content_type,
             body: &document.body,
         });
-        let response = succeeded(self.app, call, made.as_ref(), progress);
+        let response = succeeded(self.app, call, caller, made.as_ref(), progress);
         match document {
             Some(_) => Kept::with(response, named),
             None => Kept::of(response),

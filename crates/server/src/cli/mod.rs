@@ -12,6 +12,7 @@ mod export;
 #[cfg(test)]
 mod fake;
 mod import;
+mod key;
 mod layout;
 mod list;
 mod manual;
@@ -94,6 +95,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Make a token for a server that asks for one
     Token(token::TokenArgs),
+    /// Make, list and revoke API keys
+    Key(key::KeyArgs),
     /// Print the completions for a shell
     Completions(manual::CompletionsArgs),
     /// Print the manual page
@@ -151,6 +154,7 @@ fn run(command: Command) -> Outcome {
         Command::Backup(args) => args.run(),
         Command::Restore(args) => args.run(),
         Command::Token(args) => args.run(),
+        Command::Key(args) => client::block_on(args.run()),
         Command::Completions(args) => args.run(),
         Command::Man(args) => args.run(),
     }

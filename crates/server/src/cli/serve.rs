@@ -12,6 +12,7 @@ use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
 use matchbook::receipts;
 use matchbook::retention::Retention;
+use matchbook::setup::PolicyFiles;
 use matchbook_core::decide::Policy;
 use matchbook_store::sqlite::{Options, SqliteStore};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,7 +46,7 @@ pub(crate) fn run(settings: Settings) -> Outcome {
         .map_err(|error| Failure::usage(format!("cannot open the data: {error}")))?;
     let mut app = App::new(store, policy(&settings), metrics, settings.access_log);
     if let Some(authenticator) = &authenticator {
-        app = app.with_authentication(Arc::clone(authenticator));
+        app = app.with_authentication(Arc::clone(authenticator), policies(&settings)?);
     }
     let app = Arc::new(app);
     let served = tokio::runtime::Builder::new_current_thread()
@@ -67,7 +68,7 @@ async fn serve(
     let limit = settings.max_connections.get();
     app.load()
         .await
-        .map_err(|error| Failure::usage(format!("cannot read the settings: {error}")))?;
+        .map_err(|error| Failure::usage(format!("cannot put the settings in force: {error}")))?;
     let workers = Workers::start()?;
     let listener = Listener::bind(app.clone(), settings.listen, tls.as_ref(), limit, workers)
         .await
@@ -91,6 +92,22 @@ async fn serve(
         () = app.keep_indexes() => {}
     }
     Ok(Exit::Done)
+}
+
+fn policies(settings: &Settings) -> Result<PolicyFiles, Failure> {
+    let texts = settings.policy.iter().map(|source| {
+        let text = source
+            .text()
+            .map_err(|error| Failure::usage(format!("policy {}: {error}", source.name())))?;
+        Ok((source.name(), text))
+    });
+    let claims = settings.policy_claim.iter();
+    Ok(PolicyFiles {
+        texts: texts.collect::<Result<_, Failure>>()?,
+        claims: claims
+            .map(|claim| (claim.name.clone(), claim.declared.clone()))
+            .collect(),
+    })
 }
 
 /// For ever.

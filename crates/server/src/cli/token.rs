@@ -122,7 +122,7 @@ impl TokenArgs {
     }
 }
 
-fn read_time(text: &str) -> Result<Duration, String> {
+pub(super) fn read_time(text: &str) -> Result<Duration, String> {
     let fault = || "write a whole number and s, m, h or d, such as 15m".to_owned();
     let unit = text.chars().last().ok_or_else(fault)?;
     let secs: u64 = match unit {
@@ -138,7 +138,7 @@ fn read_time(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(secs))
 }
 
-fn read_claim(text: &str) -> Result<(String, Value), String> {
+pub(super) fn read_claim(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())

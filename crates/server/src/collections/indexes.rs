@@ -7,65 +7,65 @@
 //! that it is whole, a little before the settings say so, and until it is taken away again
 //! if these come to nothing. While any settings are being saved, nothing is taken away.
 
-use std::sync::Arc;
-
 use matchbook_core::limits::INDEXED_FIELDS;
 use matchbook_core::name::CollectionPath;
 use matchbook_core::problem::{Kind, Problem, Violation};
 use matchbook_core::query::{field, spelled};
 use matchbook_store::{
-    Built, CommitError, Duplicates, Index, ReadError, Scan, Store, Taken, Write,
+    Built, CommitError, Duplicates, Effect, Index, ReadError, Scan, Store, Taken, Write,
 };
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::Collections;
+use super::pattern::Pattern;
 use super::settings::Settings;
 use crate::app::App;
-
-/// More than can be saved at a time, so that nobody who saves waits for another.
-const SAVES: u32 = 1 << 24;
+use crate::setup::COLLECTIONS;
 
 /// Collections whose names are read at a time.
 const NAMES: usize = 1_000;
 
 /// Who is saving settings, and that something has changed.
 #[derive(Debug)]
-pub(super) struct Saves {
-    places: Arc<Semaphore>,
+pub(crate) struct Indexing {
+    /// For who is saving, or else for who takes away.
+    place: Semaphore,
     /// Those who take away do so one after the other.
     takers: Semaphore,
-    changed: Arc<Notify>,
+    changed: Notify,
 }
 
-impl Default for Saves {
+impl Default for Indexing {
     fn default() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(SAVES as usize)),
+            place: Semaphore::new(1),
             takers: Semaphore::new(1),
-            changed: Arc::default(),
+            changed: Notify::new(),
         }
     }
 }
 
 /// Settings are being saved, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Saving {
-    place: Option<OwnedSemaphorePermit>,
-    changed: Arc<Notify>,
+pub(crate) struct Saving<'a> {
+    place: Option<SemaphorePermit<'a>>,
+    changed: &'a Notify,
 }
 
-impl Drop for Saving {
+impl Drop for Saving<'_> {
     fn drop(&mut self) {
         drop(self.place.take());
         self.changed.notify_one();
     }
 }
 
-impl Saves {
-    pub(super) async fn begin(&self) -> Saving {
+impl Indexing {
+    /// Waits for others who save, and for who takes away: what is found from now on is
+    /// what stays.
+    pub(crate) async fn begin(&self) -> Saving<'_> {
         Saving {
-            place: Arc::clone(&self.places).acquire_owned().await.ok(),
-            changed: Arc::clone(&self.changed),
+            place: self.place.acquire().await.ok(),
+            changed: &self.changed,
         }
     }
 }
@@ -173,10 +173,7 @@ impl Settings {
 ///
 /// # Errors
 /// 422 if stored documents have equal values; what the store says.
-pub(super) fn refuse(
-    built: Result<Vec<Duplicates>, CommitError>,
-    unique: &[String],
-) -> Result<(), Problem> {
+fn refuse(built: Result<Vec<Duplicates>, CommitError>, unique: &[String]) -> Result<(), Problem> {
     let duplicates = built.map_err(|error| {
         tracing::error!(%error, "unique indexes cannot be built");
         match error {
@@ -209,43 +206,82 @@ pub(super) fn refuse(
     ))
 }
 
-impl Collections {
-    /// Builds the unique indexes that are about to be asked for, as `wanted` says of each
-    /// collection; the fields in which stored documents have equal values. `named` gets its
-    /// own before it has members.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub(super) async fn build_unique<S: Store>(
-        &self,
-        store: &S,
-        named: Option<CollectionPath>,
-        wanted: impl Fn(&str) -> Vec<Index>,
-    ) -> Result<Vec<Duplicates>, CommitError> {
-        let mut found = Vec::<Duplicates>::new();
-        let mut all = all_with_members(store).await.map_err(unread)?;
-        let named = named.filter(|named| !all.contains(named));
-        all.extend(named);
-        for collection in all {
-            let mut unique = wanted(collection.as_str());
-            unique.retain(|index| index.unique);
-            if unique.is_empty() {
-                continue;
-            }
-            let add = missing(store, &collection, &unique);
-            if !add.is_empty() {
-                store.alter_indexes(&collection, add, Vec::new()).await?;
-            }
-            let mut duplicates = build(store, &collection, |_| {}).await?;
-            duplicates.retain(|found| unique.iter().any(|index| index.field == found.field));
-            for Duplicates { field, members } in duplicates {
-                match found.iter_mut().find(|found| found.field == field) {
-                    Some(found) => found.members += members,
-                    None => found.push(Duplicates { field, members }),
-                }
+/// Builds the unique indexes that are asked for when settings are written so. `after` is what
+/// they come to then. A collection that is named gets its own before it has members.
+///
+/// # Errors
+/// 422 if stored documents have equal values; what the store says.
+pub(crate) async fn build_unique<S: Store>(
+    store: &S,
+    after: &Collections,
+    writes: &[Write],
+) -> Result<(), Problem> {
+    let settings = writes
+        .iter()
+        .filter(|write| write.path.collection() == COLLECTIONS);
+    let patterns = settings.clone().map(|write| Pattern::read(write.path.id()));
+    let patterns: Vec<_> = patterns.filter_map(Result::ok).collect();
+    if patterns.is_empty() || !after.any_index(|index| index.unique) {
+        return Ok(());
+    }
+    let names = settings.filter_map(|write| match &write.effect {
+        Effect::Put { body, .. } => Some(Settings::read(body).ok()?.0.unique),
+        Effect::Delete => None,
+    });
+    let names: Vec<_> = names.flatten().collect();
+    refuse(find_duplicates(store, after, &patterns).await, &names)
+}
+
+/// Builds the unique indexes of the collections that are meant; the fields in which members
+/// have equal values.
+async fn find_duplicates<S: Store>(
+    store: &S,
+    after: &Collections,
+    patterns: &[Pattern],
+) -> Result<Vec<Duplicates>, CommitError> {
+    let mut all = all_with_members(store).await.map_err(unread)?;
+    all.retain(|collection| {
+        let mut patterns = patterns.iter();
+        patterns.any(|pattern| pattern.matches(collection.as_str()))
+    });
+    for named in patterns.iter().filter_map(Pattern::only) {
+        if !all.contains(&named) {
+            all.push(named);
+        }
+    }
+    let mut found = Vec::<Duplicates>::new();
+    for collection in all {
+        let rules = after.rules(collection.as_str());
+        let mut unique = rules.map_or(Vec::new(), |rules| rules.indexes.clone());
+        unique.retain(|index| index.unique);
+        if unique.is_empty() {
+            continue;
+        }
+        let add = missing(store, &collection, &unique);
+        if !add.is_empty() {
+            store.alter_indexes(&collection, add, Vec::new()).await?;
+        }
+        let mut duplicates = build(store, &collection, |_| {}).await?;
+        duplicates.retain(|found| unique.iter().any(|index| index.field == found.field));
+        for Duplicates { field, members } in duplicates {
+            match found.iter_mut().find(|found| found.field == field) {
+                Some(found) => found.members += members,
+                None => found.push(Duplicates { field, members }),
             }
         }
-        Ok(found)
+    }
+    Ok(found)
+}
+
+impl<S: Store> App<S> {
+    /// The indexes that a collection is set to have.
+    fn wanted(&self, collection: &str) -> Vec<Index> {
+        let rules = self.in_force.current().collections.rules(collection);
+        rules.map_or(Vec::new(), |rules| rules.indexes.clone())
+    }
+
+    fn is_indexed(&self) -> bool {
+        self.in_force.current().collections.any_index(|_| true)
     }
 
     /// Gives collections that are about to get their first members their indexes, and sees
@@ -253,11 +289,7 @@ impl Collections {
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) async fn prepare<S: Store>(
-        &self,
-        store: &S,
-        writes: &[Write],
-    ) -> Result<(), CommitError> {
+    pub(crate) async fn prepare_indexes(&self, writes: &[Write]) -> Result<(), CommitError> {
         if !self.is_indexed() {
             return Ok(());
         }
@@ -268,18 +300,21 @@ impl Collections {
                 continue;
             }
             last = Some(name);
-            let rules = self.rules(name).filter(|rules| !rules.indexes.is_empty());
-            let Some((rules, collection)) = rules.zip(CollectionPath::parse(name).ok()) else {
+            let wanted = self.wanted(name);
+            let Ok(collection) = CollectionPath::parse(name) else {
                 continue;
             };
-            if self.give(store, &collection).await? {
-                self.saves.changed.notify_one();
+            if wanted.is_empty() {
+                continue;
+            }
+            if self.give(&collection).await? {
+                self.indexing.changed.notify_one();
             }
             // The settings may have come while the first members were on their way.
-            let states = store.indexes(&collection).into_iter();
+            let states = self.store.indexes(&collection).into_iter();
             let mut unready = states.filter(|state| state.index.unique && !state.ready);
-            if unready.any(|state| rules.indexes.contains(&state.index)) {
-                build(store, &collection, |_| {}).await?;
+            if unready.any(|state| wanted.contains(&state.index)) {
+                build(&self.store, &collection, |_| {}).await?;
             }
         }
         Ok(())
@@ -287,18 +322,16 @@ impl Collections {
 
     /// The problems of writes to whose documents unique fields do not allow their values;
     /// `None` if settings do not ask for that, and the indexes are gone now.
-    pub(crate) async fn taken<S: Store>(
-        &self,
-        store: &S,
-        taken: &[Taken],
-    ) -> Option<Vec<(usize, Problem)>> {
+    pub(crate) async fn taken(&self, taken: &[Taken]) -> Option<Vec<(usize, Problem)>> {
         let mut is_gone = false;
         for Taken { path, field, .. } in taken {
-            let rules = self.rules(path.collection());
-            let mut indexes = rules.iter().flat_map(|rules| rules.indexes.iter());
-            let is_wanted = indexes.any(|index| index.unique && index.field == *field);
+            let index = Index {
+                field: field.clone(),
+                unique: true,
+            };
+            let is_wanted = self.wanted(path.collection()).contains(&index);
             if !is_wanted && let Ok(collection) = CollectionPath::parse(path.collection()) {
-                is_gone |= self.take(store, &collection).await;
+                is_gone |= self.take(&collection).await;
             }
         }
         if is_gone {
@@ -319,41 +352,35 @@ impl Collections {
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) async fn give<S: Store>(
-        &self,
-        store: &S,
-        collection: &CollectionPath,
-    ) -> Result<bool, CommitError> {
-        let Some(rules) = self.rules(collection.as_str()) else {
-            return Ok(false);
-        };
-        let add = missing(store, collection, &rules.indexes);
+    pub(crate) async fn give(&self, collection: &CollectionPath) -> Result<bool, CommitError> {
+        let wanted = self.wanted(collection.as_str());
+        let add = missing(&self.store, collection, &wanted);
         if add.is_empty() {
             return Ok(false);
         }
-        let added = store.alter_indexes(collection, add, Vec::new()).await;
+        let added = self.store.alter_indexes(collection, add, Vec::new()).await;
         added.map(|()| true)
     }
 
     /// Takes away the indexes that a collection is not set to have, unless settings are
     /// being saved; whether it has none such now.
-    async fn take<S: Store>(&self, store: &S, collection: &CollectionPath) -> bool {
-        let Ok(_turn) = self.saves.takers.acquire().await else {
+    async fn take(&self, collection: &CollectionPath) -> bool {
+        let Ok(_turn) = self.indexing.takers.acquire().await else {
             return false;
         };
         // Who comes to save waits, so that what it finds is what stays.
-        let Ok(_alone) = self.saves.places.try_acquire_many(SAVES) else {
+        let Ok(_alone) = self.indexing.place.try_acquire() else {
             return false;
         };
-        let rules = self.rules(collection.as_str());
-        let wanted = rules.as_ref().map_or(&[][..], |rules| &rules.indexes);
-        let states = store.indexes(collection).into_iter();
+        let wanted = self.wanted(collection.as_str());
+        let states = self.store.indexes(collection).into_iter();
         let mut unwanted: Vec<_> = states.map(|state| state.index).collect();
         unwanted.retain(|index| !wanted.contains(index));
         if unwanted.is_empty() {
             return true;
         }
-        let taken = store.alter_indexes(collection, Vec::new(), unwanted).await;
+        let taken = self.store.alter_indexes(collection, Vec::new(), unwanted);
+        let taken = taken.await;
         if let Err(error) = &taken {
             tracing::warn!(%error, %collection, "indexes cannot be taken away");
         }
@@ -361,19 +388,19 @@ impl Collections {
     }
 
     /// Gives all collections the indexes that they are set to have, and no others.
-    async fn settle<S: Store>(&self, store: &S) -> Result<(), CommitError> {
-        let mut all = store.indexed();
+    async fn settle(&self) -> Result<(), CommitError> {
+        let mut all = self.store.indexed();
         if self.is_indexed() {
-            all.extend(all_with_members(store).await.map_err(unread)?);
+            all.extend(all_with_members(&self.store).await.map_err(unread)?);
         }
         all.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         all.dedup();
         for collection in &all {
-            self.give(store, collection).await?;
-            self.take(store, collection).await;
+            self.give(collection).await?;
+            self.take(collection).await;
         }
-        for collection in store.unfinished() {
-            match build(store, &collection, |_| {}).await {
+        for collection in self.store.unfinished() {
+            match build(&self.store, &collection, |_| {}).await {
                 Ok(duplicates) => {
                     tracing::info!(%collection, "built the indexes");
                     for Duplicates { field, members } in duplicates {
@@ -387,17 +414,14 @@ impl Collections {
         }
         Ok(())
     }
-}
 
-impl<S: Store> App<S> {
     /// Builds and takes away indexes as settings change, for ever.
     pub async fn keep_indexes(&self) {
-        let changed = Arc::clone(&self.collections.saves.changed);
         loop {
-            if let Err(error) = self.collections.settle(&self.store).await {
+            if let Err(error) = self.settle().await {
                 tracing::warn!(%error, "indexes cannot be built");
             }
-            changed.notified().await;
+            self.indexing.changed.notified().await;
         }
     }
 }

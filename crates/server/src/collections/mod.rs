@@ -6,32 +6,20 @@ mod pattern;
 mod schema;
 mod settings;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::Policy;
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::json::{self, text::quote_into};
-use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::problem::{Kind, Problem};
-use matchbook_core::tag::Revision;
-use matchbook_store::{Effect, Index, ReadError, Scan, Store};
+use matchbook_store::{Effect, Index};
+use serde_json::Value;
 
-use indexes::Saves;
-pub(crate) use indexes::Saving;
 use pattern::Pattern;
 use schema::Schema;
 use settings::{Preconditions, Settings, Source};
-
-/// Where the settings are.
-const SETTINGS: &str = "/_/collections";
-
-/// Settings that are read at a time.
-const PIECE: usize = 256;
-
-/// And their bytes.
-const PIECE_BYTES: usize = 4 * 1_024 * 1_024;
 
 /// What holds for the members of a collection.
 #[derive(Debug)]
@@ -46,155 +34,64 @@ pub(crate) struct Rules {
 /// The rules of all collections that have settings.
 #[derive(Debug, Default)]
 pub(crate) struct Collections {
-    known: RwLock<Known>,
-    saves: Saves,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Known {
-    all: Arc<All>,
-    /// All settings up to here are in it.
-    position: Revision,
-}
-
-/// In the order in which they are looked through.
-#[derive(Clone, Debug, Default)]
-struct All(Vec<(Pattern, Arc<Rules>)>);
-
-impl All {
-    fn rules(&self, collection: &str) -> Option<&Arc<Rules>> {
-        let mut found = self
-            .0
-            .iter()
-            .filter(|(pattern, _)| pattern.matches(collection));
-        found.next().map(|(_, rules)| rules)
-    }
-
-    fn any_index(&self, is_one: impl Fn(&Index) -> bool) -> bool {
-        let mut indexes = self.0.iter().flat_map(|(_, rules)| rules.indexes.iter());
-        indexes.any(is_one)
-    }
-
-    fn sort(&mut self) {
-        self.0.sort_by_key(|(pattern, _)| pattern.precedence());
-    }
+    /// In the order in which they are looked through.
+    all: Vec<(Pattern, Arc<Rules>)>,
+    /// The schema of each pattern that has one.
+    schemas: Vec<(String, Value)>,
 }
 
 impl Collections {
     /// The rules of this collection, given as a canonical path; `None` if it has no
     /// settings.
     pub(crate) fn rules(&self, collection: &str) -> Option<Arc<Rules>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.all.rules(collection).cloned()
+        let mut found = self
+            .all
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(collection));
+        found.next().map(|(_, rules)| Arc::clone(rules))
     }
 
-    /// Those of all collections.
-    fn all(&self) -> Arc<All> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&known.all)
-    }
-
-    /// Whether any collection has indexes.
-    fn is_indexed(&self) -> bool {
-        self.all().any_index(|_| true)
-    }
-
-    /// Reads all settings.
+    /// Adds the settings of a document below `/_/collections`.
     ///
     /// # Errors
-    /// [`ReadError`]; what held before still does.
-    pub(crate) async fn load<S: Store>(&self, store: &S, policy: &Policy) -> Result<(), ReadError> {
-        let settings = CollectionPath::parse(SETTINGS)
-            .map_err(|fault| ReadError::Failed(fault.to_string()))?;
-        let mut all = All::default();
-        let mut after = None;
-        let mut position = None;
-        loop {
-            let scan = Scan::members(settings.clone(), after, PIECE, PIECE_BYTES);
-            let page = store.scan(scan).await?;
-            position = position.or(Some(page.position.revision));
-            for (path, document) in &page.items {
-                match read(path, &document.body) {
-                    Ok((pattern, settings, schema)) => {
-                        all.0
-                            .push((pattern, Arc::new(Rules::new(policy, settings, schema))));
-                    }
-                    // They were checked when they were saved.
-                    Err(problem) => tracing::error!(%path, %problem, "settings cannot be read"),
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
+    /// 400, 415 or 422 for what cannot hold.
+    pub(crate) fn add(
+        &mut self,
+        policy: &Policy,
+        id: &str,
+        content_type: &str,
+        text: &[u8],
+    ) -> Result<(), Problem> {
+        if !is_json(content_type) {
+            let detail = format!("settings are application/json, not {content_type}");
+            return Err(Kind::UnsupportedContent.because(detail));
         }
-        all.sort();
-        let position = position.unwrap_or(Revision::ZERO);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        // Two may read at a time, and the one that began later has all that the other has.
-        if position >= known.position {
-            let all = Arc::new(all);
-            *known = Known { all, position };
+        let pattern = Pattern::read(id).map_err(|why| Kind::BadTarget.because(why))?;
+        let (settings, schema) = Settings::read(text)
+            .map_err(|violation| Problem::invalid("these settings cannot hold", vec![violation]))?;
+        if let Some(schema) = &settings.schema {
+            self.schemas.push((pattern.to_string(), schema.clone()));
         }
+        let rules = Arc::new(Rules::new(policy, settings, schema));
+        let precedence = pattern.precedence();
+        let place = self
+            .all
+            .partition_point(|(other, _)| other.precedence() <= precedence);
+        self.all.insert(place, (pattern, rules));
         Ok(())
     }
-}
 
-fn read(path: &DocumentPath, text: &[u8]) -> Result<(Pattern, Settings, Option<Schema>), Problem> {
-    let pattern = Pattern::read(path.id()).map_err(|why| Kind::BadTarget.because(why))?;
-    let (settings, schema) = Settings::read(text)
-        .map_err(|violation| Problem::invalid("these settings cannot hold", vec![violation]))?;
-    Ok((pattern, settings, schema))
-}
+    /// Whether any has such an index.
+    fn any_index(&self, such: impl Fn(&Index) -> bool) -> bool {
+        let mut indexes = self.all.iter().flat_map(|(_, rules)| rules.indexes.iter());
+        indexes.any(such)
+    }
 
-/// Whether a write to this document changes what holds for a collection.
-pub(crate) fn is_settings(path: &DocumentPath) -> bool {
-    path.collection() == SETTINGS
-}
-
-impl Collections {
-    /// Line 18 for settings themselves. What is returned is to be held until they are saved.
-    ///
-    /// # Errors
-    /// 400 or 422 for what cannot hold, for its own sake or that of stored documents.
-    pub(crate) async fn save<S: Store>(
-        &self,
-        store: &S,
-        policy: &Policy,
-        path: &DocumentPath,
-        effect: &Effect,
-    ) -> Result<Saving, Problem> {
-        let pattern = Pattern::read(path.id()).map_err(|why| Kind::BadTarget.because(why))?;
-        let mut unique = Vec::new();
-        let new = match effect {
-            Effect::Delete => None,
-            Effect::Put {
-                content_type, body, ..
-            } if is_json(content_type) => {
-                let (pattern, settings, schema) = read(path, body)?;
-                unique.clone_from(&settings.unique);
-                Some((pattern, Arc::new(Rules::new(policy, settings, schema))))
-            }
-            Effect::Put { content_type, .. } => {
-                let detail = format!("settings are application/json, not {content_type}");
-                return Err(Kind::UnsupportedContent.because(detail));
-            }
-        };
-        let saving = self.saves.begin().await;
-        let mut all = All::clone(&self.all());
-        all.0.retain(|(known, _)| *known != pattern);
-        all.0.extend(new);
-        all.sort();
-        if all.any_index(|index| index.unique) {
-            let wanted = |collection: &str| {
-                let concerned = Some(collection).filter(|name| pattern.matches(name));
-                let rules = concerned.and_then(|name| all.rules(name));
-                rules.map_or(Vec::new(), |rules| rules.indexes.clone())
-            };
-            let duplicates = self.build_unique(store, pattern.only(), wanted).await;
-            indexes::refuse(duplicates, &unique)?;
-        }
-        Ok(saving)
+    /// The schemas, each with the pattern that it is of.
+    pub(crate) fn schemas(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.schemas
+            .iter()
+            .map(|(pattern, schema)| (pattern.as_str(), schema))
     }
 }
 

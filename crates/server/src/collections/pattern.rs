@@ -1,5 +1,7 @@
 //! Which collections a name below `/_/collections/` means (contract §12).
 
+use std::fmt::{self, Write as _};
+
 use matchbook_core::name::CollectionPath;
 
 /// A pattern, such as `projects.*.tasks` for `/projects/{any}/tasks`.
@@ -73,6 +75,21 @@ impl Pattern {
     /// first difference is a name.
     pub(crate) fn precedence(&self) -> Vec<bool> {
         self.0.iter().map(|part| *part == Part::Any).collect()
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_char(SEPARATOR)?;
+            }
+            f.write_str(match part {
+                Part::Is(text) => text,
+                Part::Any => ANY,
+            })?;
+        }
+        Ok(())
     }
 }
 

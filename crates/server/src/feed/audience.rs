@@ -13,7 +13,7 @@ use super::writes::{Known, write};
 pub(super) struct Audience {
     /// All of them, by id.
     channels: HashMap<u64, Arc<Channel>>,
-    /// Those without a filter.
+    /// Those that are told of every document.
     unfiltered: Vec<u64>,
     /// The others, by what they ask for.
     filtered: FilterIndex<u64>,
@@ -21,11 +21,11 @@ pub(super) struct Audience {
 
 impl Audience {
     pub(super) fn insert(&mut self, channel: Arc<Channel>) {
-        let query = &channel.spec.query;
-        if query.filter.is_empty() {
+        let spec = &channel.spec;
+        if spec.is_whole() {
             self.unfiltered.push(channel.id);
         } else {
-            self.filtered.insert(query, channel.id);
+            self.filtered.insert(&spec.query, channel.id);
         }
         self.channels.insert(channel.id, channel);
     }
@@ -47,7 +47,7 @@ impl Audience {
                 .unfiltered
                 .iter()
                 .filter_map(|id| self.channels.get(id))
-                .any(|channel| write.needs_before(&channel.spec.query))
+                .any(|channel| channel.spec.needs_before(write))
     }
 
     /// Those whom a write concerns, and few others.

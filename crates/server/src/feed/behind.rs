@@ -7,7 +7,7 @@ use matchbook_core::feed::{Cursor, EndReason, Event, ResetReason, SnapshotPlace}
 use matchbook_core::field::coding::Coding;
 use matchbook_core::query::FeedQuery;
 use matchbook_core::tag::Version;
-use matchbook_store::{ChangesError, ReadError, Scope, Store};
+use matchbook_store::{ChangesError, ReadError, Store};
 use tokio::sync::mpsc;
 
 use super::blocks::Blocks;
@@ -42,7 +42,7 @@ pub(super) enum Start {
 impl Start {
     /// What a request asks for: `Last-Event-ID` counts before `_since`, and that before
     /// `_snapshot`. A position that is none leads to a reset, never to a refusal.
-    pub(super) fn of(last_event_id: Option<&[u8]>, query: &FeedQuery, scope: &Scope) -> Self {
+    pub(super) fn of(last_event_id: Option<&[u8]>, query: &FeedQuery, spec: &Spec) -> Self {
         let id = last_event_id.filter(|id| !id.is_empty());
         let text = match id {
             Some(id) => std::str::from_utf8(id).ok(),
@@ -53,20 +53,19 @@ impl Start {
             },
         };
         match text.map(str::parse) {
-            Some(Ok(cursor)) => Self::from_cursor(cursor, scope),
+            Some(Ok(cursor)) => Self::from_cursor(cursor, spec),
             Some(Err(_)) | None => Self::Anew(ResetReason::Malformed),
         }
     }
 
-    fn from_cursor(cursor: Cursor, scope: &Scope) -> Self {
-        // Everybody sees everything: a cursor that says otherwise was given out by a
-        // server with other rules.
-        if cursor.view.is_some() {
+    fn from_cursor(cursor: Cursor, spec: &Spec) -> Self {
+        // What the client holds may be what it can no longer see, or lack what it can.
+        if cursor.view != spec.sight.view() {
             return Self::Anew(ResetReason::View);
         }
         match cursor.snapshot {
             None => Self::After(cursor.at),
-            Some(SnapshotPlace::After { path, .. }) if !scope.holds(&path) => {
+            Some(SnapshotPlace::After { path, .. }) if !spec.scope.holds(&path) => {
                 Self::Anew(ResetReason::Foreign)
             }
             Some(place) => Self::Within(cursor.at, place),
@@ -85,14 +84,26 @@ pub(super) fn start<S: Store>(
         let joined = app.hub.join(&spec, || app.store.status().applied);
         let mut subscription = joined.coded(coding);
         let position = app.store.status().applied;
-        if subscription.attach(position) {
+        let is_current = spec.is_current(app.in_force.changes());
+        if is_current && subscription.attach(position) {
             let mut text = String::new();
-            Event::Synced.block_into(&mut text, &Cursor::from(position), Some(RETRY_MS));
+            Event::Synced.block_into(&mut text, &spec.cursor(position), Some(RETRY_MS));
             return EventStream::even(&text, subscription);
         }
     }
     let (messages, receiver) = mpsc::channel(PIECES_AHEAD);
     let sent = (coding == Coding::Gzip).then(Sum::default);
+    let view = spec.sight.view();
+    let now = || spec.cursor(app.store.status().applied);
+    let position = match &start {
+        Start::After(at) => spec.cursor(*at),
+        Start::Within(at, place) => Cursor {
+            at: *at,
+            snapshot: Some(place.clone()),
+            view,
+        },
+        Start::Now | Start::Anew(_) => now(),
+    };
     let reader = Reader {
         app: Arc::clone(app),
         spec,
@@ -102,15 +113,7 @@ pub(super) fn start<S: Store>(
         text: format!("retry: {RETRY_MS}\n"),
         has_blocks: false,
         shown: None,
-        position: match &start {
-            Start::After(at) => Cursor::from(*at),
-            Start::Within(at, place) => Cursor {
-                at: *at,
-                snapshot: Some(place.clone()),
-                view: None,
-            },
-            Start::Now | Start::Anew(_) => Cursor::from(app.store.status().applied),
-        },
+        position,
     };
     tokio::spawn(reader.run(start));
     EventStream::behind(receiver, sent)
@@ -212,9 +215,8 @@ impl<S: Store> Reader<S> {
         let since = self.app.store.status().applied;
         self.shown = None;
         let cursor = Cursor {
-            at: since,
             snapshot: Some(SnapshotPlace::Beginning),
-            view: None,
+            ..self.spec.cursor(since)
         };
         self.write(&Event::Reset(reason), cursor);
         Ok((since, Some(SnapshotPlace::Beginning)))
@@ -229,9 +231,8 @@ impl<S: Store> Reader<S> {
     fn cursor(&self, at: Version) -> Cursor {
         let shown = self.shown.filter(|shown| shown.revision > at.revision);
         Cursor {
-            at,
             snapshot: shown.map(|shown| SnapshotPlace::Over { shown }),
-            view: None,
+            ..self.spec.cursor(at)
         }
     }
 
@@ -245,6 +246,9 @@ impl<S: Store> Reader<S> {
     pub(super) async fn send(&mut self) -> Result<(), Stop> {
         if self.app.is_draining() {
             return Err(Stop::End(EndReason::Draining));
+        }
+        if !self.spec.is_current(self.app.in_force.changes()) {
+            return Err(Stop::End(EndReason::Policy));
         }
         if !self.has_blocks {
             return Ok(());
@@ -283,9 +287,8 @@ impl<S: Store> Reader<S> {
             {
                 let mut known = Vec::with_capacity(batch.len());
                 for entry in batch {
-                    let needed = |write: &matchbook_core::feed::Write<'_>| {
-                        write.needs_before(&self.spec.query)
-                    };
+                    let needed =
+                        |write: &matchbook_core::feed::Write<'_>| self.spec.needs_before(write);
                     known.push(Known::of(&self.app.store, Arc::clone(entry), needed).await?);
                 }
                 let end = batch.last().map_or(before, |entry| entry.version);
@@ -293,7 +296,7 @@ impl<S: Store> Reader<S> {
                     before: self.cursor(before),
                     end: self.cursor(end),
                 };
-                if blocks_into(&mut self.text, known.iter(), &self.spec.query, &place) > 0 {
+                if blocks_into(&mut self.text, known.iter(), &self.spec, &place) > 0 {
                     self.has_blocks = true;
                     self.position = place.end;
                 }
@@ -317,10 +320,13 @@ impl<S: Store> Reader<S> {
     }
 
     async fn even(mut self, subscription: Subscription, at: Version) {
-        self.write(&Event::Synced, Cursor::from(at));
-        if self.send().await.is_ok() {
+        let cursor = self.spec.cursor(at);
+        self.write(&Event::Synced, cursor);
+        match self.send().await {
             // The client is gone if this fails.
-            let _ = self.messages.send(Message::Even(subscription)).await;
+            Ok(()) => drop(self.messages.send(Message::Even(subscription)).await),
+            Err(Stop::End(reason)) => self.end(reason).await,
+            Err(Stop::Gone | Stop::Reset(_)) => {}
         }
     }
 

@@ -133,7 +133,7 @@ impl Channel {
         };
         let mut text = String::new();
         drop(ring);
-        event.block_into(&mut text, &Cursor::from(position), None);
+        event.block_into(&mut text, &self.spec.cursor(position), None);
         let content = Encoded {
             blocks: Blocks::new(&text),
             compressed: self.is_compressed().then(|| self.compress(&text)),
@@ -217,14 +217,14 @@ impl Subscription {
     }
 
     /// How far the reader is: changes up to here were sent.
-    pub(super) const fn seen(&self) -> Version {
-        self.seen
+    pub(super) fn told(&self) -> Cursor {
+        self.channel.spec.cursor(self.seen)
     }
 
     /// What a reader is told that was [lost](Taken::Lost).
     pub(super) fn too_slow(&self) -> String {
         let mut text = String::new();
-        Event::End(EndReason::Slow).block_into(&mut text, &Cursor::from(self.seen), None);
+        Event::End(EndReason::Slow).block_into(&mut text, &self.told(), None);
         text
     }
 
@@ -268,8 +268,9 @@ impl Subscription {
             } else {
                 self.seen
             };
+            let told = self.channel.spec.cursor(told);
             let mut text = String::new();
-            Event::End(reason).block_into(&mut text, &Cursor::from(told), Some(retry_ms));
+            Event::End(reason).block_into(&mut text, &told, Some(retry_ms));
             return Poll::Ready(Taken::End(text));
         }
         // While the ring is held: whoever adds a frame finds the reader among those who
@@ -300,8 +301,6 @@ mod tests {
     use std::task::Wake;
 
     use bytes::Bytes;
-    use matchbook_core::query::Query;
-    use matchbook_store::Scope;
 
     use super::*;
     use crate::feed::ring::FRAMES;
@@ -321,7 +320,7 @@ mod tests {
 
     fn reader(at: u64) -> Subscription {
         let hub = Arc::new(Hub::new());
-        let spec = Arc::new(Spec::new(Scope::All, &Query::default()));
+        let spec = Arc::new(Spec::of_all());
         let mut subscription = hub.join(&spec, || version(at));
         assert!(subscription.attach(version(at)));
         subscription

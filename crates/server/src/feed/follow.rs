@@ -151,14 +151,14 @@ async fn tell<S: Store>(
         }
         known.push(write);
     }
-    let place = Place {
-        before: before.into(),
-        end: end.into(),
-    };
     for (channel, writes) in concerned.into_values() {
         let writes = writes.iter().filter_map(|index| known.get(*index));
         let mut text = String::new();
-        if blocks_into(&mut text, writes, &channel.spec.query, &place) > 0 {
+        let place = Place {
+            before: channel.spec.cursor(before),
+            end: channel.spec.cursor(end),
+        };
+        if blocks_into(&mut text, writes, &channel.spec, &place) > 0 {
             let content = encode(&channel, text).await;
             channel.push(content, end);
             app.hub.announce(&channel);

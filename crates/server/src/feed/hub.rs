@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::DocumentPath;
-use matchbook_core::query::LiveQuery;
 use matchbook_core::tag::Version;
 use matchbook_store::{Entry, Scope};
 use tokio::sync::Notify;
@@ -16,7 +15,7 @@ use tokio::sync::Notify;
 use super::audience::Audience;
 use super::channel::{Channel, Subscription};
 use super::relay::Relay;
-use super::spec::Spec;
+use super::spec::{Key, Spec};
 use super::{RETRY_MS, spread};
 
 /// Readers that a server takes: some hundred MiB of memory. Connections have a limit of
@@ -42,7 +41,7 @@ struct Inner {
     /// were. A channel begins here.
     position: Option<Version>,
     next_id: u64,
-    channels: HashMap<(Scope, LiveQuery), Member>,
+    channels: HashMap<Key, Member>,
     all: Arc<Audience>,
     collections: HashMap<String, Arc<Audience>>,
     documents: HashMap<String, Arc<Audience>>,
@@ -93,10 +92,7 @@ impl Hub {
         };
         let next_id = inner.next_id;
         let ended = inner.ended;
-        let channel = match inner
-            .channels
-            .entry((spec.scope.clone(), spec.live.clone()))
-        {
+        let channel = match inner.channels.entry(spec.key()) {
             Slot::Occupied(mut slot) => {
                 slot.get_mut().readers += 1;
                 Arc::clone(&slot.get().channel)
@@ -126,7 +122,7 @@ impl Hub {
     pub(super) fn leave(&self, channel: &Arc<Channel>) {
         self.readers.fetch_sub(1, Relaxed);
         let mut inner = self.lock();
-        let key = (channel.spec.scope.clone(), channel.spec.live.clone());
+        let key = channel.spec.key();
         let Slot::Occupied(mut slot) = inner.channels.entry(key) else {
             return;
         };
@@ -223,7 +219,7 @@ impl Hub {
 
     /// Ends the streams that there are: they could not be told what comes next. Those
     /// that come begin where the store stands.
-    pub(super) fn give_up(&self, reason: EndReason) {
+    pub(crate) fn give_up(&self, reason: EndReason) {
         let mut inner = self.lock();
         let channels = std::mem::take(&mut inner.channels);
         inner.position = None;

@@ -24,18 +24,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
-use matchbook_core::decide::{Allow, Answer, Availability, Decision, Progress, Resource};
+use matchbook_core::decide::{
+    Allow, Answer, Availability, Circumstances, Decision, Progress, Resource,
+};
 use matchbook_core::feed::EndReason;
 use matchbook_core::field::coding::Coding;
 use matchbook_core::name::{DocumentPath, Target};
-use matchbook_core::problem::Kind;
+use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::query::FeedQuery;
 use matchbook_core::request::{FeedForm, Method};
+use matchbook_core::tag::Revision;
 use matchbook_store::{Scope, Store};
 
 use crate::answer;
 use crate::app::{App, Call};
 use crate::body::Body;
+use crate::document::unreadable;
+use crate::rights::Sight;
 
 pub(crate) use follow::follow;
 pub(crate) use hub::Hub;
@@ -72,7 +77,10 @@ pub(crate) async fn feed<S: Store>(app: &Arc<App<S>>, call: &Call<'_>) -> Respon
         Target::Collection(path) => (Scope::Collection(path.clone()), Allow::Collection),
         _ => (Scope::All, Allow::Page),
     };
-    let mut circumstances = call.circumstances;
+    let mut circumstances = match caller(app, call).await {
+        Ok(caller) => caller,
+        Err(problem) => return answer::refuse(call, &problem),
+    };
     if app.hub.is_full() && circumstances.availability == Availability::Open {
         circumstances.availability = Availability::Overloaded;
     }
@@ -93,12 +101,29 @@ pub(crate) async fn feed<S: Store>(app: &Arc<App<S>>, call: &Call<'_>) -> Respon
     let Some(query) = call.facts.feed.as_deref() else {
         return answer::refuse(call, &Kind::Internal.because("a feed without a query"));
     };
-    let spec = Arc::new(Spec::new(scope, &query.query));
+    let sight = Sight::of(call.asker.as_ref(), &scope);
+    let spec = Arc::new(Spec::new(scope, &query.query, sight, call.changes));
     match form {
         FeedForm::EventStream => stream(app, call, query, spec),
         FeedForm::NdJson => page::lines(app, call, query, spec).await,
         FeedForm::Json => page::page(app, call, query, spec).await,
     }
+}
+
+/// What is known of the caller.
+async fn caller<S: Store>(app: &App<S>, call: &Call<'_>) -> Result<Circumstances, Problem> {
+    Ok(match &call.target {
+        Target::Document(path) => {
+            let current = match call.asker {
+                Some(_) => app.store.load(path, Revision::ZERO).await,
+                None => Ok(None),
+            };
+            let current = current.map_err(|error| unreadable(call, &error))?;
+            call.at_document(path, current.as_ref())
+        }
+        Target::Collection(path) => call.at_collection(path),
+        _ => call.at_all_changes(),
+    })
 }
 
 fn stream<S: Store>(
@@ -115,7 +140,7 @@ fn stream<S: Store>(
     let body = if call.facts.method == Method::Head {
         EventStream::empty()
     } else {
-        let start = Start::of(call.facts.last_event_id, query, &spec.scope);
+        let start = Start::of(call.facts.last_event_id, query, &spec);
         behind::start(app, spec, start, coding).until(call.caller.principal.expires_secs)
     };
     let mut response = unbuffered(FeedForm::EventStream, Body::Events(Box::new(body)));

@@ -44,7 +44,7 @@ pub(super) async fn page<S: Store>(
     query: &FeedQuery,
     spec: Arc<Spec>,
 ) -> Response<Body> {
-    let result = match since(app, query) {
+    let result = match since(app, query, &spec) {
         Ok(since) => page_since(app, call, query, &spec, since).await,
         Err(problem) => Err(problem),
     };
@@ -70,11 +70,11 @@ async fn page_since<S: Store>(
             .await
             .map_err(refused)?;
     }
-    let cursor = page.cursor().to_string();
+    let cursor = spec.cursor(page.position).to_string();
     let mut response = if page.count == 0 && wait_secs.is_some() {
         answer::empty(StatusCode::NO_CONTENT)
     } else {
-        unbuffered(FeedForm::Json, Body::from(Bytes::from(page.text())))
+        unbuffered(FeedForm::Json, Body::from(Bytes::from(page.text(&cursor))))
     };
     let path = call.path();
     let next = next_changes_query(call.facts.query, &cursor);
@@ -91,15 +91,15 @@ async fn page_since<S: Store>(
 }
 
 /// The cursor to go on after; without one, from now on.
-fn since<S: Store>(app: &App<S>, query: &FeedQuery) -> Result<Version, Problem> {
+fn since<S: Store>(app: &App<S>, query: &FeedQuery, spec: &Spec) -> Result<Version, Problem> {
     let Some(text) = &query.since else {
         return Ok(app.store.status().applied);
     };
     let cursor: Cursor = text.parse().map_err(|_| gone(ResetReason::Malformed))?;
-    match (cursor.snapshot, cursor.view) {
-        (None, None) => Ok(cursor.at),
-        (Some(_), _) => Err(gone(ResetReason::Snapshot)),
-        (None, Some(_)) => Err(gone(ResetReason::View)),
+    match cursor.snapshot {
+        Some(_) => Err(gone(ResetReason::Snapshot)),
+        None if cursor.view != spec.sight.view() => Err(gone(ResetReason::View)),
+        None => Ok(cursor.at),
     }
 }
 
@@ -176,6 +176,9 @@ impl Page {
             } else if Instant::now() >= until {
                 return Ok(self);
             }
+            if !spec.is_current(app.in_force.changes()) {
+                return Ok(self);
+            }
             self = Self::read(app, spec, self.position, limit).await?;
             if self.count > 0 {
                 return Ok(self);
@@ -183,13 +186,9 @@ impl Page {
         }
     }
 
-    fn cursor(&self) -> Cursor {
-        Cursor::from(self.position)
-    }
-
-    fn text(mut self) -> String {
+    fn text(mut self, cursor: &str) -> String {
         let more = self.more;
-        let end = format!("],\"cursor\":\"{}\",\"more\":{more}}}\n", self.cursor());
+        let end = format!("],\"cursor\":\"{cursor}\",\"more\":{more}}}\n");
         self.text.push_str(&end);
         self.text
     }
@@ -231,11 +230,11 @@ async fn write_piece<S: Store>(
         let mut known = Vec::with_capacity(batch.len());
         for entry in batch {
             let write = Known::of(&app.store, Arc::clone(entry), |write| {
-                write.needs_before(&spec.query)
+                spec.needs_before(write)
             });
             known.push(write.await?);
         }
-        count += entries_into(text, known.iter(), &spec.query, &separate);
+        count += entries_into(text, known.iter(), spec, &separate);
     }
     Ok(count)
 }
@@ -247,7 +246,7 @@ pub(super) async fn lines<S: Store>(
     query: &FeedQuery,
     spec: Arc<Spec>,
 ) -> Response<Body> {
-    let first = match since(app, query) {
+    let first = match since(app, query, &spec) {
         Ok(since) => {
             let first = app.store.changes(since, &spec.scope, PIECE).await;
             first.map_err(|error| untold(call, error))
@@ -304,7 +303,7 @@ async fn send_lines<S: Store>(
             if !changes.more {
                 text.push_str(&format!(
                     "{{\"cursor\":\"{}\"}}\n",
-                    Cursor::from(changes.position)
+                    spec.cursor(changes.position)
                 ));
             }
             let sent = text.is_empty() || pieces.send(Ok(Bytes::from(text))).await.is_ok();
@@ -313,8 +312,9 @@ async fn send_lines<S: Store>(
         let (next, sent) = tokio::join!(next, this);
         // Looked at after the last piece too: lines without the cursor must not seem whole.
         let sent = sent?;
+        let is_current = spec.is_current(app.in_force.changes());
         match next? {
-            Some(next) if sent => changes = next,
+            Some(next) if sent && is_current => changes = next,
             _ => return Ok(()),
         }
     }

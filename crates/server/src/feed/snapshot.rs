@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use matchbook_core::feed::{Change, ChangeKind, Content, Cursor, Event, SnapshotPlace};
 use matchbook_core::name::{CollectionPath, DocumentPath};
-use matchbook_core::query::{Place, Query};
+use matchbook_core::query::Query;
 use matchbook_core::tag::{Revision, Version};
 use matchbook_store::{Document, Scan, Scope, Store};
 
@@ -92,7 +92,12 @@ async fn collection<S: Store>(
     });
     let mut after = after.map(|path| query.place(None, path.id()));
     loop {
-        let page = reader.app.store.scan(scan(path, &query, after)).await?;
+        let scan = Scan {
+            query: Arc::clone(&query),
+            only: reader.spec.sight.only(),
+            ..Scan::members(path.clone(), after, PIECE, PIECE_BYTES)
+        };
+        let page = reader.app.store.scan(scan).await?;
         let shown = reader.shows();
         for (path, document) in &page.items {
             add(reader, [since, shown], path, document);
@@ -105,18 +110,6 @@ async fn collection<S: Store>(
     }
 }
 
-fn scan(path: &CollectionPath, query: &Arc<Query>, after: Option<Place>) -> Scan {
-    Scan {
-        collection: path.clone(),
-        query: Arc::clone(query),
-        after,
-        limit: PIECE,
-        max_bytes: PIECE_BYTES,
-        count: false,
-        at_least: Revision::ZERO,
-    }
-}
-
 /// Writes a document out, if it is wanted.
 fn add<S: Store>(
     reader: &mut Reader<S>,
@@ -126,7 +119,7 @@ fn add<S: Store>(
 ) {
     let spec = Arc::clone(&reader.spec);
     let content = Content::of(&document.content_type, &document.body);
-    if !spec.holds(path) || !spec.query.matches(content.json()) {
+    if !spec.holds(path, &content) {
         return;
     }
     let event = Event::Change(Change {
@@ -144,7 +137,7 @@ fn add<S: Store>(
             path: path.clone(),
             shown,
         }),
-        view: None,
+        view: spec.sight.view(),
     };
     reader.write(&event, id);
 }

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use matchbook_core::feed::{Cursor, EndReason, Event};
+use matchbook_core::feed::{EndReason, Event};
 use tokio::sync::mpsc;
 
 use super::RETRY_MS;
@@ -89,7 +89,7 @@ impl EventStream {
             // It tells no more than where the reader begins.
             State::Ended | State::Even(Some(_), _) => return None,
             State::Even(None, subscription) => {
-                let told = Cursor::from(subscription.seen());
+                let told = subscription.told();
                 Event::End(EndReason::TokenExpired).block_into(&mut text, &told, Some(RETRY_MS));
             }
             // How far it is, the task knows that reads for it. An end without id leaves
@@ -158,9 +158,7 @@ mod tests {
     use flate2::read::GzDecoder;
     use matchbook_core::feed::EndReason;
     use matchbook_core::field::coding::Coding;
-    use matchbook_core::query::Query;
     use matchbook_core::tag::Version;
-    use matchbook_store::Scope;
 
     use super::*;
     use crate::feed::channel::Channel;
@@ -210,7 +208,7 @@ mod tests {
 
     impl Reader {
         fn join(hub: &Arc<Hub>, at: u64, coding: Coding) -> Self {
-            let spec = Arc::new(Spec::new(Scope::All, &Query::default()));
+            let spec = Arc::new(Spec::of_all());
             let mut subscription = hub.join(&spec, || version(0)).coded(coding);
             assert!(subscription.attach(version(at)));
             Self {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use matchbook_core::feed::{Change, Content, Cursor, Effect as Seen, Event, Write};
-use matchbook_core::query::Query;
+use matchbook_core::feed::{Change, Content, Cursor, Effect as Seen, Event, Lens, Write};
 use matchbook_store::{ChangesError, Document, Effect, Entry, Store};
+
+use super::spec::Spec;
 
 /// An entry, and the document before it where that was needed.
 pub(super) struct Known {
@@ -71,15 +72,15 @@ pub(super) struct Place {
     pub(super) end: Cursor,
 }
 
-/// Appends what a batch means to the readers of a query, to an event stream. Returns how
+/// Appends what a batch means to readers, to an event stream. Returns how
 /// many events that were.
 pub(super) fn blocks_into<'a>(
     stream: &mut String,
     batch: impl Iterator<Item = &'a Known>,
-    query: &Query,
+    spec: &Spec,
     place: &Place,
 ) -> usize {
-    each(batch, query, |change| {
+    each(batch, spec, |change| {
         // Whoever has not seen the batch's end resumes before it.
         let id = if change.more {
             &place.before
@@ -94,10 +95,10 @@ pub(super) fn blocks_into<'a>(
 pub(super) fn entries_into<'a>(
     json: &mut String,
     batch: impl Iterator<Item = &'a Known>,
-    query: &Query,
+    spec: &Spec,
     separate: impl Fn(&mut String),
 ) -> usize {
-    each(batch, query, |change| {
+    each(batch, spec, |change| {
         separate(json);
         change.entry_into(json);
     })
@@ -105,7 +106,7 @@ pub(super) fn entries_into<'a>(
 
 fn each<'a>(
     batch: impl Iterator<Item = &'a Known>,
-    query: &Query,
+    spec: &Spec,
     mut write_out: impl FnMut(Change<'_>),
 ) -> usize {
     let seen = batch.map(|known| (write(&known.entry), known.content_before()));
@@ -113,7 +114,7 @@ fn each<'a>(
     let seen: Vec<_> = seen.collect();
     let changes = seen
         .iter()
-        .filter_map(|(write, before)| write.seen_by(query, before.as_ref()));
+        .filter_map(|(write, before)| seen_by(spec, write, before.as_ref()));
     let mut changes = changes.peekable();
     let mut count = 0;
     while let Some(mut change) = changes.next() {
@@ -122,4 +123,22 @@ fn each<'a>(
         count += 1;
     }
     count
+}
+
+/// What a write means to a reader.
+fn seen_by<'w>(
+    spec: &Spec,
+    write: &'w Write<'_>,
+    before: Option<&Content<'_>>,
+) -> Option<Change<'w>> {
+    let sees = |content: &Content<'_>| spec.sight.sees(write.path, content);
+    let needs_content = spec.sight.needs_content();
+    if !needs_content && !spec.sight.sees_path(write.path) {
+        return None;
+    }
+    let lens = Lens {
+        query: &spec.query,
+        sees: needs_content.then_some(&sees),
+    };
+    write.seen_by(lens, before)
 }

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use matchbook_core::tag::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::MATCHBOOK_VERSION;
+use crate::answer::{self, MATCHBOOK_VERSION};
 use crate::body::Body;
 
 /// The version that an answer names.
@@ -100,6 +100,36 @@ impl Kept {
             fields.insert(name, etag);
         }
         response
+    }
+
+    /// The same for one who may not see what was answered: a success without its
+    /// representation, a refusal without its reasons.
+    pub(crate) fn without_content(&self) -> Self {
+        /// What tells of the content.
+        const FIELDS: [HeaderName; 4] = [
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::CONTENT_LOCATION,
+            answer::PREFERENCE_APPLIED,
+        ];
+        let mut head = self.head.clone();
+        head.body_bytes = 0;
+        head.fields
+            .retain(|(name, _)| FIELDS.iter().all(|field| field.as_str() != name));
+        if head.status == StatusCode::OK {
+            head.status = StatusCode::NO_CONTENT.as_u16();
+        }
+        Self {
+            head,
+            body: Bytes::new(),
+        }
+    }
+
+    /// The path of the document that it shows.
+    pub(crate) fn shows(&self) -> Option<&str> {
+        let mut fields = self.head.fields.iter();
+        let shown = fields.find(|(name, _)| name == header::CONTENT_LOCATION.as_str());
+        shown.map(|(_, path)| path.as_str())
     }
 
     /// Its status.

@@ -66,15 +66,42 @@ pub(crate) async fn claim<'a, S: Store>(
 pub(crate) async fn first<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
+    caller: &Circumstances,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
-    Some(match claim?.replay(app, call, content, resource).await? {
-        Ok((Whole::One(kept), versions)) => kept.response(&versions),
-        Ok((Whole::Each(items), versions)) => batch::answered(&items, &versions),
+    let replayed = claim?.replay(app, call, caller, content, resource).await?;
+    Some(match replayed {
+        Ok((Whole::One(kept), versions)) if caller.reads => kept.response(&versions),
+        // They could read it when it was answered first, and may no longer.
+        Ok((Whole::One(kept), versions)) => kept.without_content().response(&versions),
+        Ok((Whole::Each(items), versions)) => {
+            let items = readable(app, call, items).await;
+            batch::answered(&items, &versions)
+        }
         Err(answer) => answer::simple(call, &answer),
     })
+}
+
+/// The answers to the items of a batch, without the representations of documents that the
+/// caller may no longer read.
+async fn readable<S: Store>(app: &App<S>, call: &Call<'_>, mut items: Vec<Kept>) -> Vec<Kept> {
+    if call.asker.is_none() {
+        return items;
+    }
+    for item in &mut items {
+        let shown = item.shows().and_then(|path| DocumentPath::parse(path).ok());
+        let Some(path) = shown else { continue };
+        let reads = match app.store.load(&path, Revision::ZERO).await {
+            Ok(document) => call.reads(&path, document.as_ref()),
+            Err(_) => false,
+        };
+        if !reads {
+            *item = item.without_content();
+        }
+    }
+    items
 }
 
 impl Claim<'_> {
@@ -84,6 +111,7 @@ impl Claim<'_> {
         &self,
         app: &App<S>,
         call: &Call<'_>,
+        caller: &Circumstances,
         content: &mut Content,
         resource: &Resource<'_>,
     ) -> Option<Result<(Whole, Vec<Version>), Answer>> {
@@ -96,10 +124,7 @@ impl Claim<'_> {
             return Some(Err(Answer::Refuse(problem)));
         };
         let decided = |repeat| {
-            let circumstances = Circumstances {
-                repeat,
-                ..call.circumstances
-            };
+            let circumstances = Circumstances { repeat, ..*caller };
             call.decide_in(app, &circumstances, resource, &Progress::Asked)
         };
         // The content of whom nobody would answer is not read.

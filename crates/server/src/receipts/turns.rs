@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 pub(crate) struct Turns(Mutex<HashMap<DocumentPath, Arc<Notify>>>);
 
 /// The right to run, until it is dropped.
-pub(super) struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     turns: &'a Turns,
     name: DocumentPath,
 }
 
 impl Turns {
     /// Waits until no other request of this name runs.
-    pub(super) async fn take(&self, name: &DocumentPath) -> Turn<'_> {
+    pub(crate) async fn take(&self, name: &DocumentPath) -> Turn<'_> {
         loop {
             let done = {
                 let mut running = self.lock();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use matchbook_core::query::{ListQuery, Place, Query};
-use matchbook_core::tag::{Revision, Version};
+use matchbook_core::tag::Version;
 
 use super::{Engine, batch, collection, delete, operation, put, write};
 use crate::{Effect, Page, Scan, Store, Write};
@@ -39,13 +39,8 @@ pub(super) fn documents(count: usize) -> Vec<Write> {
 
 pub(super) fn scan(query: &str, limit: usize) -> Scan {
     Scan {
-        collection: collection("/c"),
         query: Arc::new(ListQuery::parse(Some(query)).unwrap().query),
-        after: None,
-        limit,
-        max_bytes: usize::MAX,
-        count: false,
-        at_least: Revision::ZERO,
+        ..Scan::members(collection("/c"), None, limit, usize::MAX)
     }
 }
 

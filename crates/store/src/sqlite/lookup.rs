@@ -74,7 +74,7 @@ pub(super) fn count(
     };
     let mut count = 0;
     for id in ids {
-        let is_selected = lookup.visit(&id, |row| Ok(selected(&scan.query, row).is_some()))?;
+        let is_selected = lookup.visit(&id, |row| Ok(selected(scan, row)?.is_some()))?;
         count += u64::from(is_selected == Some(true));
     }
     Ok(Some(count))
@@ -185,7 +185,7 @@ impl Lookup<'_> {
             };
             let mut is_full = false;
             for id in &chunk.ids {
-                let added = self.visit(id, |row| match selected(&scan.query, row) {
+                let added = self.visit(id, |row| match selected(scan, row)? {
                     Some(_) => items.add(row, self.shared),
                     None => Ok(ControlFlow::Continue(())),
                 })?;
@@ -218,7 +218,7 @@ impl Lookup<'_> {
         let mut best = Best::after(self.scan);
         for id in ids {
             self.visit(&id, |row| {
-                if let Some(json) = selected(query, row) {
+                if let Some(json) = selected(self.scan, row)? {
                     best.offer(query.place(json, row.id), row.revision);
                 }
                 Ok(())

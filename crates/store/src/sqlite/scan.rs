@@ -13,7 +13,8 @@
 
 use std::ops::ControlFlow;
 
-use matchbook_core::query::{Place, Query};
+use matchbook_core::feed::Content;
+use matchbook_core::query::Place;
 use matchbook_core::tag::Revision;
 use rusqlite::Connection;
 
@@ -48,7 +49,7 @@ pub(super) fn page(
         let by_index = lookup::count(connection, shared, scan)?;
         read.found.count = Some(match by_index {
             Some(count) => count,
-            None => collection.count(&scan.query)?,
+            None => collection.count(scan)?,
         });
         read.position = last(connection)?;
     }
@@ -108,7 +109,7 @@ impl Collection<'_> {
         let mut items = Items::new(scan);
         let after = scan.after.as_ref().map_or("", |place| &place.id);
         let end = self.visit(after, |row| {
-            if selected(&scan.query, row).is_some() {
+            if selected(scan, row)?.is_some() {
                 items.add(row, shared)
             } else {
                 Ok(ControlFlow::Continue(()))
@@ -135,7 +136,7 @@ impl Collection<'_> {
                 first = Some(last(self.connection)?);
             }
             self.visit(after, |row| {
-                if let Some(json) = selected(&scan.query, row) {
+                if let Some(json) = selected(scan, row)? {
                     best.offer(scan.query.place(json, row.id), row.revision);
                 }
                 Ok(ControlFlow::Continue(()))
@@ -147,14 +148,14 @@ impl Collection<'_> {
         Ok(Read { found, position })
     }
 
-    fn count(&self, query: &Query) -> Result<u64, ReadError> {
-        if query.filter.is_empty() {
+    fn count(&self, scan: &Scan) -> Result<u64, ReadError> {
+        if scan.query.filter.is_empty() && scan.only.is_none() {
             return self.count_all();
         }
         let mut count = 0;
         self.pieces(|after| {
             self.visit(after, |row| {
-                count += u64::from(selected(query, row).is_some());
+                count += u64::from(selected(scan, row)?.is_some());
                 Ok(ControlFlow::Continue(()))
             })
         })?;
@@ -224,11 +225,30 @@ fn load_at<T>(
     })
 }
 
-/// The row's JSON, `None` within if it has none, if the query selects the row.
-pub(super) fn selected<'a>(query: &Query, row: &LogRow<'a>) -> Option<Option<&'a str>> {
-    if query.filter.is_empty() && query.sort.is_empty() {
-        return Some(None);
+/// The row's JSON, `None` within if it has none, if the scan selects the row.
+pub(super) fn selected<'a>(
+    scan: &Scan,
+    row: &LogRow<'a>,
+) -> Result<Option<Option<&'a str>>, ReadError> {
+    let query = &scan.query;
+    if query.filter.is_empty() && query.sort.is_empty() && scan.only.is_none() {
+        return Ok(Some(None));
     }
     let json = row.json();
-    query.matches(json).then_some(json)
+    if !query.matches(json) {
+        return Ok(None);
+    }
+    if let Some(only) = &scan.only {
+        let content = json.map_or_else(
+            || Content::Other {
+                content_type: "",
+                length_bytes: row.content.map_or(0, |content| content.body.len()),
+            },
+            |json| Content::Json(json.into()),
+        );
+        if !only.admits(&row.path()?, &content) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(json))
 }

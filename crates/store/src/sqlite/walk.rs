@@ -44,7 +44,7 @@ pub(super) fn page(
         }
         for (key, id) in entries {
             let added = lookup.visit(&id, |row| {
-                let json = selected(&scan.query, row);
+                let json = selected(scan, row)?;
                 let place = json.map(|json| scan.query.place(json, row.id));
                 // What is not where its value is would come twice.
                 let place = place.filter(|place| place.key == directed(&key, order.descending));

@@ -41,7 +41,7 @@ pub(crate) struct Events {
     rest: Vec<u8>,
     /// The position of what was read.
     read: usize,
-    last_id: String,
+    pub(crate) last_id: String,
     /// Whether a content that is not chunked was read.
     is_whole: bool,
     /// What undoes its coding.

@@ -87,6 +87,21 @@ pub(crate) fn authorization() -> String {
     format!("Bearer {}", token(&claims()))
 }
 
+/// The field `Authorization` of somebody, with more claims.
+pub(crate) fn bearer(name: &str, more: &Value) -> String {
+    let mut all = claims();
+    all["sub"] = name.into();
+    for (name, value) in more.as_object().into_iter().flatten() {
+        all[name] = value.clone();
+    }
+    format!("Bearer {}", token(&all))
+}
+
+/// The field `Authorization` of an admin.
+pub(crate) fn admin() -> String {
+    bearer("root", &json!({"admin": true}))
+}
+
 /// What `matchbook token` prints.
 #[track_caller]
 pub(crate) fn minted(key: &Path, more: &[&str]) -> String {

@@ -41,6 +41,45 @@ fn section_3_line_7_names_the_action() {
 }
 
 #[test]
+fn section_3_line_19_is_told_as_line_7_is() {
+    let setup = Setup::new("PUT");
+    let failed = Progress::Failed(Problem::forbidden("update", "with what would result"));
+    let Decision::Answer(Answer::Challenge(problem, challenge)) = setup.decide(&failed) else {
+        panic!("not refused");
+    };
+    assert_eq!(challenge, Challenge::InsufficientScope("update"));
+    assert_eq!(problem.kind, Kind::Forbidden);
+}
+
+#[test]
+fn section_3_who_may_not_read_learns_nothing() {
+    let blind = |method: &'static str| {
+        let mut setup = Setup::new(method).with("prefer", "return=representation");
+        setup.circumstances.reads = false;
+        setup
+    };
+    for method in WRITES {
+        let committed = Progress::Committed {
+            created: false,
+            rewritten: true,
+        };
+        for progress in [committed, Progress::Unchanged] {
+            let decision = blind(method).decide(&progress);
+            assert_eq!(name(&decision), "204 written", "{method} {progress:?}");
+        }
+        for tag in [None, Some("\"aaaaaaaa-6\"")] {
+            let mut setup = blind(method);
+            setup.set("if-match", tag);
+            let decision = setup.decide(&Progress::Asked);
+            let Decision::Answer(Answer::Refuse(problem)) = decision else {
+                panic!("{method} is told how to go on: {decision:?}");
+            };
+            assert!(!problem.detail.contains(VERSION), "{}", problem.detail);
+        }
+    }
+}
+
+#[test]
 fn section_7_6_the_table_of_the_session() {
     let session = |method| {
         let mut setup = Setup::new(method);

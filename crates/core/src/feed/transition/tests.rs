@@ -77,8 +77,8 @@ impl Logged {
             },
         };
         let before = self.previous.as_ref().map(|(_, body)| body.content());
-        let before = before.filter(|_| write.needs_before(query));
-        hear(write.seen_by(query, before.as_ref()))
+        let before = before.filter(|_| write.needs_before(Lens::of(query)));
+        hear(write.seen_by(Lens::of(query), before.as_ref()))
     }
 }
 

@@ -7,7 +7,7 @@ use matchbook_core::json::key::key;
 use matchbook_core::json::select::select;
 use matchbook_core::name::CollectionPath;
 use matchbook_core::query::{ListQuery, field};
-use matchbook_core::tag::{Revision, Version};
+use matchbook_core::tag::Version;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
@@ -39,13 +39,9 @@ fn build(store: &SqliteStore, name: &str) -> Vec<Duplicates> {
 
 fn scan(name: &str, query: &str, limit: usize) -> Scan {
     Scan {
-        collection: collection(name),
         query: Arc::new(ListQuery::parse(Some(query)).unwrap().query),
-        after: None,
-        limit,
-        max_bytes: usize::MAX,
         count: true,
-        at_least: Revision::ZERO,
+        ..Scan::members(collection(name), None, limit, usize::MAX)
     }
 }
 
