@@ -11,6 +11,7 @@ pub mod decide;
 pub mod edit;
 pub mod feed;
 pub mod field;
+pub mod form;
 pub mod json;
 pub mod limits;
 pub mod name;

@@ -80,10 +80,10 @@ kinds! {
         "Known are GET, HEAD, PUT, PATCH, DELETE, POST and OPTIONS.";
     /// The method is known, and not for this resource.
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
-        "Allow lists what is. Documents (paths of an even number of segments) take GET, HEAD, PUT, PATCH and DELETE; collections take GET, HEAD and POST.";
+        "Allow lists what is. Documents (paths of an even number of segments) take GET, HEAD, PUT, PATCH and DELETE; collections take GET, HEAD and POST. Documents of collections that are set to take forms take POST too.";
     /// An unsafe request that another site's page made.
     ForeignSite "foreign-site" FORBIDDEN "Another site's page may not write here"
-        "A browser says that a page of another origin sent this request. If that origin is yours, start the server with --cors-origin and the origin exactly as the browser sends it.";
+        "A browser says that a page of another origin sent this request. If that origin is yours, start the server with --cors-origin and the origin exactly as the browser sends it. Forms save only from the server's own origin, and only where Origin or Sec-Fetch-Site says so.";
     /// No credentials, or none that are good.
     Unauthenticated "unauthenticated" UNAUTHORIZED "Credentials are needed"
         "Send Authorization: Bearer with a token that has not expired, or with an API key. WWW-Authenticate says what is wrong with the one that was sent.";
@@ -95,7 +95,7 @@ kinds! {
         "The credentials are good, and the policy does not permit the action that the detail names.";
     /// Too many requests.
     TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "Too many requests"
-        "Wait for the time in Retry-After.";
+        "The server takes so many requests a second from each caller, as RateLimit-Policy says, and RateLimit tells how many are left. A request of a batch counts as one. Wait for the time in Retry-After.";
     /// An idempotency key was used for another request.
     KeyReused "key-reused" UNPROCESSABLE_ENTITY "The idempotency key belongs to another request"
         "A repeat must be the same in all: method, path, query, body, precondition, Content-Type and Prefer. Make a new key for each new request.";
@@ -104,7 +104,7 @@ kinds! {
         "It was never made, or it was deleted. PUT makes one.";
     /// The body's media type or coding cannot be used.
     UnsupportedContent "unsupported-content" UNSUPPORTED_MEDIA_TYPE "The content's type or coding cannot be used here"
-        "PUT and POST take any media type except those of HTML forms, and Content-Type must be there; curl -d sends a form type by itself, so add -H 'Content-Type: application/json'. PATCH takes application/merge-patch+json and application/json-patch+json. Codings are gzip and identity.";
+        "PUT and POST take any media type except those of HTML forms, and Content-Type must be there; curl -d sends a form type by itself, so add -H 'Content-Type: application/json'. PATCH takes application/merge-patch+json and application/json-patch+json. POST to a document, where the collection allows forms, takes application/x-www-form-urlencoded. Codings are gzip and identity.";
     /// `Content-Range` on a PUT.
     PartialPut "partial-put" BAD_REQUEST "A part of a document cannot be PUT"
         "RFC 9110 §14.5: send the whole document, or a PATCH.";
@@ -144,6 +144,9 @@ kinds! {
     /// The changes since a cursor can no longer be told.
     CursorGone "cursor-gone" GONE "The changes since this cursor cannot be told"
         "The cursor is malformed, of another history (a backup was restored), or older than the log reaches. Begin anew: GET the collection, and go on with the changes since the cursor of its first page. In an event stream the server does this by itself, with a reset.";
+    /// The collection holds as much as it may.
+    CollectionFull "collection-full" INSUFFICIENT_STORAGE "The collection is full"
+        "Nothing was changed. The collection's settings say how many documents, or how many bytes, it may hold; the detail names which. Deletions and smaller documents are taken.";
     /// The disk is full.
     StorageFull "storage-full" INSUFFICIENT_STORAGE "The disk is full"
         "Nothing was changed; reads go on. Free some space on the server.";

@@ -13,7 +13,7 @@ use matchbook_core::field::media_type::MediaType;
 use matchbook_core::field::prefer::Return;
 use matchbook_core::json::Pointer;
 use matchbook_core::json::text::quote_into;
-use matchbook_core::name::DocumentPath;
+use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::query::spelled;
 use matchbook_core::request::Method;
@@ -36,6 +36,7 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 const PATCHES: HeaderValue =
     HeaderValue::from_static("application/merge-patch+json, application/json-patch+json");
 const POSTS: HeaderValue = HeaderValue::from_static("application/json, */*");
+const FORMS: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const CODINGS: HeaderValue = HeaderValue::from_static(ContentEncoding::ACCEPTED);
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -145,7 +146,8 @@ fn options(allow: Allow) -> Response<Body> {
         set(&mut response, ACCEPT_PATCH, PATCHES);
     }
     if allow.has(Method::Post) {
-        set(&mut response, ACCEPT_POST, POSTS);
+        let posts = if allow == Allow::Form { FORMS } else { POSTS };
+        set(&mut response, ACCEPT_POST, posts);
     }
     response
 }
@@ -164,6 +166,9 @@ pub(crate) fn refuse_stale(call: &Call<'_>, problem: &Problem, rebase: &Rebase) 
     if problem.kind == Kind::UnsupportedContent {
         match call.facts.method {
             Method::Patch => fields.insert(ACCEPT_PATCH, PATCHES),
+            Method::Post if matches!(call.target, Target::Document(_)) => {
+                fields.insert(ACCEPT_POST, FORMS)
+            }
             Method::Post => fields.insert(ACCEPT_POST, POSTS),
             _ => None,
         };

@@ -15,9 +15,9 @@ use matchbook_core::decide::{
     Availability, Circumstances, Credentials, Decision, Policy, Progress, Resource, decide,
 };
 use matchbook_core::feed::EndReason;
-use matchbook_core::name::Target;
+use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::request::{self, Head, Method};
-use matchbook_store::Store;
+use matchbook_store::{Quota, Store};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ use crate::cors::Cors;
 use crate::document;
 use crate::feed::Hub;
 use crate::metrics::Metrics;
+use crate::rate::{Charge, Rate};
 use crate::receipts::Turns;
 use crate::rights::Asker;
 use crate::routes;
@@ -47,6 +48,7 @@ pub struct App<S> {
     pub(crate) turns: Turns,
     pub(crate) in_force: InForce,
     pub(crate) indexing: Indexing,
+    pub(crate) rate: Option<Rate>,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
     policies: PolicyFiles,
@@ -68,6 +70,8 @@ pub(crate) struct Call<'a> {
     pub(crate) parts: &'a Parts,
     /// What holds for the collection, where something is written to one that has settings.
     pub(crate) rules: Option<Arc<Rules>>,
+    /// What it has cost, where there is a limit.
+    pub(crate) charge: Option<Charge>,
     pub(crate) id: Uuid,
 }
 
@@ -105,6 +109,11 @@ impl Call<'_> {
         self.rules
             .as_ref()
             .map_or(&app.policy, |rules| &rules.policy)
+    }
+
+    /// What the collection of a document that is written may hold.
+    pub(crate) fn quota(&self, path: &DocumentPath) -> Option<Quota> {
+        self.rules.as_ref()?.quota(path.collection())
     }
 
     /// Decides, by what is known of the caller and of the server.
@@ -163,6 +172,7 @@ impl<S: Store> App<S> {
             in_force: InForce::default(),
             indexing: Indexing::default(),
             policies: PolicyFiles::default(),
+            rate: None,
             log_requests,
             draining: AtomicBool::new(false),
         }
@@ -223,13 +233,27 @@ impl<S: Store> App<S> {
         self.draining.load(Relaxed)
     }
 
-    /// Answers a read of a document that is in memory; `None` for all else.
-    pub(crate) fn answer_now(&self, parts: &Parts, peer: Peer) -> Option<Response<Body>> {
+    /// Answers a read of a document that is in memory. For all else, says what the request
+    /// has cost, if it was counted.
+    pub(crate) fn answer_now(
+        &self,
+        parts: &Parts,
+        peer: Peer,
+    ) -> Result<Response<Body>, Option<Charge>> {
         if !matches!(parts.method, http::Method::GET | http::Method::HEAD) || self.is_draining() {
-            return None;
+            return Err(None);
         }
         let begun = Instant::now();
-        let call = self.call(parts, peer, None);
+        let call = self.call(parts, peer, None, None);
+        let Some(response) = self.read_now(&call) else {
+            return Err(call.charge);
+        };
+        let response = self.complete(parts, &call, response, false);
+        self.tell(parts, peer, &call, response.status(), begun.elapsed());
+        Ok(response)
+    }
+
+    fn read_now(&self, call: &Call<'_>) -> Option<Response<Body>> {
         let facts = &call.facts;
         let Target::Document(path) = &call.target else {
             return None;
@@ -240,13 +264,11 @@ impl<S: Store> App<S> {
         if facts.fault.is_some() || facts.moved.is_some() || facts.feed.is_some() {
             return None;
         }
-        let response = document::read_now(self, &call, path)?;
-        let response = self.complete(parts, &call, response, false);
-        self.tell(parts, peer, &call, response.status(), begun.elapsed());
-        Some(response)
+        document::read_now(self, call, path)
     }
 
     /// Answers one request. Never fails: the error is what the HTTP library asks for.
+    /// `charge` is what it has cost already.
     ///
     /// What is done before and after the wait is done in functions of their own, since
     /// whatever stands in this one makes the future of each request larger.
@@ -256,12 +278,13 @@ impl<S: Store> App<S> {
         mut content: Content,
         peer: Peer,
         doubt: Option<FramingDoubt>,
+        charge: Option<Charge>,
         open: Open,
     ) -> io::Result<Response<OpenBody>> {
         let begun = Instant::now();
-        let mut call = self.call(&parts, peer, doubt);
+        let mut call = self.call(&parts, peer, doubt, charge);
         if call.caller.lacks_key {
-            Box::pin(self.authenticate_again(&mut call)).await;
+            Box::pin(self.authenticate_again(peer, &mut call)).await;
         }
         let response = routes::route(&self, &call, &mut content).await;
         let closes = parts.version < Version::HTTP_2
@@ -274,7 +297,13 @@ impl<S: Store> App<S> {
     }
 
     /// What is known of a request when its header section is here.
-    fn call<'a>(&self, parts: &'a Parts, peer: Peer, doubt: Option<FramingDoubt>) -> Call<'a> {
+    fn call<'a>(
+        &self,
+        parts: &'a Parts,
+        peer: Peer,
+        doubt: Option<FramingDoubt>,
+        charge: Option<Charge>,
+    ) -> Call<'a> {
         let (facts, target) = request::Request::read(Head {
             method: &parts.method,
             uri: &parts.uri,
@@ -304,25 +333,34 @@ impl<S: Store> App<S> {
                 bearer: None,
                 lacks_key: false,
             },
+            charge,
             id: request_id(now()),
         };
-        let is_unsafe = call.facts.method.is_unsafe();
-        if is_unsafe || self.takes_credentials() {
+        let is_read = matches!(call.facts.method, Method::Get | Method::Head);
+        if !is_read || self.takes_credentials() {
             let setup = self.in_force.current();
-            if is_unsafe {
+            if !is_read {
                 call.rules = setup.rules(&call.target);
             }
-            self.authenticate(&setup, &mut call);
+            self.authenticate(&setup, peer, &mut call);
         }
+        self.charge(&mut call, peer);
         call
     }
 
-    fn authenticate(&self, setup: &Setup, call: &mut Call<'_>) {
+    fn authenticate(&self, setup: &Setup, peer: Peer, call: &mut Call<'_>) {
         let Some(authenticator) = &self.authenticator else {
             return;
         };
         let sent = auth::sent(&call.parts.headers, &call.facts);
         call.caller.bearer = sent.bearer();
+        let is_known = || authenticator.knows(sent, &setup.keys, now().as_secs());
+        if sent.is_a_guess()
+            && let Some(unread) = self.let_guesses_wait(call, peer, is_known)
+        {
+            call.circumstances.credentials = unread;
+            return;
+        }
         let Authenticated {
             credentials,
             principal,
@@ -341,10 +379,10 @@ impl<S: Store> App<S> {
     }
 
     /// Once more, when the keys were fetched anew: issuers change them.
-    async fn authenticate_again(&self, call: &mut Call<'_>) {
+    async fn authenticate_again(&self, peer: Peer, call: &mut Call<'_>) {
         if let Some(authenticator) = &self.authenticator {
             authenticator.renew_keys().await;
-            self.authenticate(&self.in_force.current(), call);
+            self.authenticate(&self.in_force.current(), peer, call);
         }
     }
 
@@ -367,6 +405,7 @@ impl<S: Store> App<S> {
         if self.takes_credentials() {
             answer::keep_private(fields);
         }
+        self.tell_rate(fields, call, None);
         let origin = call.facts.origin.as_ref();
         let allowed = origin.and_then(|origin| self.cors.allows(origin.as_str()));
         let preflight = allowed.is_some()

@@ -21,6 +21,10 @@ use std::path::PathBuf;
 
 use value::Value;
 
+/// Largest rate and burst: more than a machine answers, and few enough that a unit is as
+/// long as some of the clock's.
+const RATE_MAX: u64 = 1_000_000;
+
 /// One line of the table: a thing that can be set.
 #[derive(Debug)]
 pub struct Setting {
@@ -118,6 +122,10 @@ settings! {
     access_log: bool = "BOOL", "false";
     /// Most connections at a time; more are answered 503 and closed.
     max_connections: NonZeroUsize = "N", "10000";
+    /// Requests a second that each caller may make, by its credentials or else by its address; 0 for no limit.
+    rate_limit: u64 = "N", "0";
+    /// Requests that a caller may make at once, after a while without any; 0 for as many as in a second.
+    rate_burst: u64 = "N", "0";
     /// Longest that a stop waits for requests in flight, in seconds.
     drain_seconds: u64 = "N", "10";
     /// Memory for recently used documents, in MiB.
@@ -141,6 +149,17 @@ impl Settings {
             _ => {}
         }
         self.check_authentication()?;
+        if self.rate_limit == 0 && self.rate_burst > 0 {
+            return Err("rate_burst is set, but rate_limit is not".to_owned());
+        }
+        for (key, value) in [
+            ("rate_limit", self.rate_limit),
+            ("rate_burst", self.rate_burst),
+        ] {
+            if value > RATE_MAX {
+                return Err(format!("{key} is {value}: at most {RATE_MAX} makes sense"));
+            }
+        }
         if !self.open && !self.authenticates() && !self.listen.ip().is_loopback() {
             return Err(format!(
                 "anyone who can reach {} could read and write everything, because no \
@@ -240,6 +259,21 @@ mod tests {
             ..reachable
         };
         assert_eq!(meant.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_burst_needs_a_rate() {
+        let with = |rate_limit, rate_burst| Settings {
+            rate_limit,
+            rate_burst,
+            ..Settings::default()
+        };
+        assert_eq!(with(0, 0).check(), Ok(()));
+        assert_eq!(with(1, 0).check(), Ok(()));
+        assert_eq!(with(RATE_MAX, RATE_MAX).check(), Ok(()));
+        for bad in [with(0, 1), with(RATE_MAX + 1, 0), with(1, RATE_MAX + 1)] {
+            assert!(bad.check().is_err_and(|why| why.contains("rate_")));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ const REQUEST_FIELDS: HeaderValue = HeaderValue::from_static(
 
 /// Fields of an answer that it may read.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag, Last-Modified, Location, Content-Location, Content-Range, Link, Allow, Accept-Patch, Retry-After, Preference-Applied, WWW-Authenticate, Request-Id, Matchbook-Version",
+    "ETag, Last-Modified, Location, Content-Location, Content-Range, Link, Allow, Accept-Patch, Retry-After, Preference-Applied, WWW-Authenticate, Request-Id, Matchbook-Version, RateLimit, RateLimit-Policy",
 );
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE, POST");

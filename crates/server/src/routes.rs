@@ -12,7 +12,7 @@ use crate::app::{App, Call};
 use crate::auth::{self, SESSION};
 use crate::body::Body;
 use crate::content::Content;
-use crate::{batch, create, document, feed, list, pages, write};
+use crate::{batch, create, document, feed, forms, list, pages, write};
 
 /// The futures of all but reads of documents are boxed: every request's future is as
 /// large as the largest of its parts, and is moved before it runs.
@@ -32,6 +32,9 @@ pub(crate) async fn route<S: Store>(
         (Target::Reserved(name), _) if name == CHANGES => Box::pin(feed::feed(app, call)).await,
         (Target::Document(path), Method::Put | Method::Patch | Method::Delete) => {
             Box::pin(write::write(app, call, content, path)).await
+        }
+        (Target::Document(path), Method::Post) if call.policy(app).forms => {
+            Box::pin(forms::save(app, call, content, path)).await
         }
         (Target::Document(path), _) => document::read(app, call, path).await,
         (Target::Collection(path), Method::Post) => create::create(app, call, content, path).await,

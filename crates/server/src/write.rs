@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
+use crate::collections::full;
 use crate::collections::indexes::build_unique;
 use crate::content::{Content, OFFLOAD_BYTES};
 use crate::document::unreadable;
@@ -296,6 +297,7 @@ pub(crate) async fn commit<S: Store>(
             expected,
             effect: effect.clone(),
         }],
+        quotas: call.quota(path).into_iter().collect(),
         receipt,
     };
     match commit_batch(app, call, batch).await? {
@@ -362,6 +364,7 @@ async fn apply<S: Store>(
     batch: Batch,
 ) -> Result<Committed, Problem> {
     let operation = OperationId(call.id.as_u128());
+    let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
     let committed = match app.prepare_indexes(&batch.writes).await {
         Ok(()) => app.store.commit(operation, batch).await,
         Err(error) => Err(error),
@@ -372,6 +375,13 @@ async fn apply<S: Store>(
         Err(CommitError::Taken(taken)) => {
             let problems = Box::pin(app.taken(&taken)).await;
             Ok(problems.map_or(Committed::Overtaken, Committed::Taken))
+        }
+        Err(CommitError::Exceeded(excesses)) => {
+            let problems = excesses.into_iter().filter_map(|excess| {
+                let problem = full(counted.as_ref()?, excess);
+                Some((excess.index, problem))
+            });
+            Ok(Committed::Taken(problems.collect()))
         }
         Err(error) => Err(uncommitted(call.id, &error)),
     }
@@ -386,7 +396,10 @@ fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
         CommitError::Indeterminate(_) => {
             Kind::Indeterminate.because("GET the document to see whether it has changed")
         }
-        CommitError::Unavailable(_) | CommitError::Rejected(_) | CommitError::Taken(_) => {
+        CommitError::Unavailable(_)
+        | CommitError::Rejected(_)
+        | CommitError::Taken(_)
+        | CommitError::Exceeded(_) => {
             Kind::StoreUnavailable.because("nothing was changed by this request")
         }
     }

@@ -113,6 +113,7 @@ fn batch(writes: Vec<Write>) -> Batch {
         at: Timestamp::from_millis(1),
         principal: None,
         writes,
+        quotas: Vec::new(),
         receipt: None,
     }
 }

@@ -75,6 +75,7 @@ fn batch(writes: Vec<Write>) -> Batch {
         at: Timestamp::from_millis(1),
         principal: Some("somebody".into()),
         writes,
+        quotas: Vec::new(),
         receipt: None,
     }
 }

@@ -6,6 +6,8 @@ use matchbook_core::json::Pointer;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::Revision;
 
+use crate::quota::Excess;
+
 /// Why a read gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
@@ -40,6 +42,9 @@ impl From<ReadError> for ChangesError {
 pub enum CommitError {
     /// Nothing was applied: these writes did not meet their expectation.
     Rejected(Vec<Rejection>),
+    /// Nothing was applied: with these writes, each without those before it in the list, a
+    /// collection would have held more than it may.
+    Exceeded(Vec<Excess>),
     /// Nothing was applied: all expectations were met, and these writes, without which the
     /// others would apply, give their documents values that others of the collection have.
     Taken(Vec<Taken>),

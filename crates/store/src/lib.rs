@@ -22,6 +22,7 @@
 //! 8. **Indexes change nothing**: a page is the same with an index as without, but for the
 //!    time that it takes. While a unique one is ready, no write gives a second member of
 //!    the collection an equal value.
+//! 9. **Quotas**: no write makes a collection hold more than its batch says that it may.
 //!
 //! Applying a batch is pure: everything that could differ from one machine to the
 //! next (time, ids, validation) is decided before [`Store::commit`], so that a
@@ -34,6 +35,7 @@ mod error;
 pub mod faulty;
 mod index;
 mod observer;
+mod quota;
 pub mod sqlite;
 
 use std::any::Any;
@@ -52,10 +54,11 @@ use tokio::sync::watch;
 pub use error::{ChangesError, CommitError, ReadError, Rejection, Taken};
 pub use index::{Built, Duplicates, Index, IndexState};
 pub use observer::{Observer, Unobserved};
+pub use quota::{Excess, Measure, Quota};
 
 /// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
 /// that a node never applies what it would read differently.
-pub const BATCH_FORMAT: u16 = 1;
+pub const BATCH_FORMAT: u16 = 2;
 
 /// Keeps documents and the log of their changes.
 pub trait Store: Send + Sync + 'static {
@@ -266,6 +269,8 @@ pub struct Batch {
     pub principal: Option<Arc<str>>,
     /// In order; each sees its predecessors.
     pub writes: Vec<Write>,
+    /// What the collections may hold that it writes to; those that are not named, anything.
+    pub quotas: Vec<Quota>,
     /// What is kept of it for whoever asks again.
     pub receipt: Option<Receipt>,
 }

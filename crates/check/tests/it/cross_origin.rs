@@ -3,7 +3,7 @@
 use crate::harness::{Answer, Server};
 
 const OURS: &str = "https://app.example";
-const EXPOSED: &str = "ETag, Last-Modified, Location, Content-Location, Content-Range, Link, Allow, Accept-Patch, Retry-After, Preference-Applied, WWW-Authenticate, Request-Id, Matchbook-Version";
+const EXPOSED: &str = "ETag, Last-Modified, Location, Content-Location, Content-Range, Link, Allow, Accept-Patch, Retry-After, Preference-Applied, WWW-Authenticate, Request-Id, Matchbook-Version, RateLimit, RateLimit-Policy";
 const REQUEST_FIELDS: &str = "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, Prefer, Idempotency-Key, Last-Event-ID, Range";
 
 fn server() -> Server {

@@ -11,6 +11,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::harness::Server;
+use crate::harness::browser;
 use crate::harness::programs::{self, PATIENCE, Program};
 
 /// How often the server is killed.
@@ -146,18 +147,7 @@ fn section_7_6_the_event_source_of_a_browser_resumes() {
     let server = Server::with(&["--cors-origin", &format!("http://{page}")]);
     let _browser = Program::start(|directory| {
         let mut command = Command::new(chromium);
-        command.args([
-            "--headless",
-            // It may run as root, and it opens no page but ours.
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-        ]);
+        command.args(browser::FLAGS);
         let profile = directory.join("profile");
         command.arg(format!("--user-data-dir={}", profile.display()));
         command.arg(format!("http://{page}/?url={}", url(&server)));

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::feed::EndReason;
 use crate::field::coding::Coding;
 use crate::field::www_authenticate::Challenge;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::request::{FeedForm, Method};
 
 /// What to do.
@@ -74,6 +74,16 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// Line 8.
+    pub(super) fn too_many(after_secs: u32) -> Self {
+        Self::Retry {
+            problem: Kind::TooManyRequests.because(format!("wait {after_secs} s")),
+            after_secs,
+        }
+    }
+}
+
 /// How a successful write is answered (lines 21 to 23).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -103,6 +113,8 @@ impl Written {
 pub enum Allow {
     /// Those of a document.
     Document,
+    /// Those of a document that forms may save.
+    Form,
     /// Those of a collection.
     Collection,
     /// Those of a batch.
@@ -119,6 +131,7 @@ impl Allow {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Document => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+            Self::Form => "GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS",
             Self::Collection => "GET, HEAD, POST, OPTIONS",
             Self::Batch => "POST, OPTIONS",
             Self::Page => "GET, HEAD, OPTIONS",
@@ -132,9 +145,9 @@ impl Allow {
         match method {
             Method::Options => true,
             Method::Get | Method::Head => !matches!(self, Self::Batch | Self::Session),
-            Method::Put | Method::Patch => matches!(self, Self::Document),
-            Method::Delete => matches!(self, Self::Document | Self::Session),
-            Method::Post => matches!(self, Self::Collection | Self::Batch | Self::Session),
+            Method::Put | Method::Patch => matches!(self, Self::Document | Self::Form),
+            Method::Delete => matches!(self, Self::Document | Self::Form | Self::Session),
+            Method::Post => !matches!(self, Self::Document | Self::Page),
             Method::Other | Method::Unknown => false,
         }
     }

@@ -7,6 +7,7 @@
 //! first that applies answers.
 
 mod answer;
+mod site;
 mod state;
 
 use std::borrow::Cow;
@@ -18,13 +19,13 @@ use crate::field::host::Host;
 use crate::field::if_range::IfRange;
 use crate::field::media_type::MediaType;
 use crate::field::range::Resolved;
-use crate::field::sec_fetch_site::SecFetchSite;
 use crate::field::www_authenticate::Challenge;
 use crate::limits::BATCH_BYTES;
 use crate::precondition::{Access, Validators, Verdict};
 use crate::problem::{Kind, Problem};
 use crate::request::{FeedForm, Method, Request};
 pub use answer::{Allow, Answer, Decision, Written};
+use site::line_5;
 pub use state::{
     Availability, Circumstances, Credentials, Policy, Present, Progress, Repeat, Resource,
 };
@@ -85,9 +86,9 @@ fn gate(
 ) -> Option<Answer> {
     line_1(request, policy)
         .or_else(|| ends_early(line_2(circumstances), circumstances, request, resource))
-        .or_else(|| lines_3_and_4(request, resource))
-        .or_else(|| line_5(request, policy))
-        .or_else(|| line_6(circumstances))
+        .or_else(|| lines_3_and_4(request, resource, policy))
+        .or_else(|| line_5(request, resource, policy))
+        .or_else(|| ends_early(line_6(circumstances), circumstances, request, resource))
         .or_else(|| line_7(circumstances))
         .or_else(|| ends_early(line_8(circumstances), circumstances, request, resource))
 }
@@ -152,8 +153,13 @@ fn line_2(circumstances: &Circumstances) -> Option<Answer> {
     })
 }
 
-fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answer> {
+fn lines_3_and_4(
+    request: &Request<'_>,
+    resource: &Resource<'_>,
+    policy: &Policy,
+) -> Option<Answer> {
     let allow = match resource {
+        Resource::Document(_) if policy.forms => Allow::Form,
         Resource::Document(_) => Allow::Document,
         Resource::Collection { .. } => Allow::Collection,
         Resource::Feed { allow } => *allow,
@@ -173,31 +179,6 @@ fn lines_3_and_4(request: &Request<'_>, resource: &Resource<'_>) -> Option<Answe
     }
 }
 
-/// A page of another site must not write with the rights of whoever looks at it.
-fn line_5(request: &Request<'_>, policy: &Policy) -> Option<Answer> {
-    if !request.method.is_unsafe() {
-        return None;
-    }
-    let detail = match request.origin {
-        Some(origin) => {
-            let text = origin.as_str();
-            if request.is_from_here(&origin) || policy.origins.iter().any(|ours| ours == text) {
-                return None;
-            }
-            format!(
-                "Origin is '{text}': if it is yours, start the server with --cors-origin {text}"
-            )
-        }
-        None => match request.fetch_site {
-            Some(SecFetchSite::CrossSite | SecFetchSite::SameSite) => {
-                "Sec-Fetch-Site says that another site's page asked".to_owned()
-            }
-            _ => return None,
-        },
-    };
-    Some(Answer::Refuse(Kind::ForeignSite.because(detail)))
-}
-
 fn line_6(circumstances: &Circumstances) -> Option<Answer> {
     let (detail, challenge) = match circumstances.credentials {
         Credentials::Good => return None,
@@ -209,6 +190,7 @@ fn line_6(circumstances: &Circumstances) -> Option<Answer> {
             format!("{reason}: get new credentials"),
             Challenge::InvalidToken(reason),
         ),
+        Credentials::Unread { wait_secs } => return Some(Answer::too_many(wait_secs)),
     };
     let problem = Kind::Unauthenticated.because(detail);
     Some(Answer::Challenge(problem, challenge))
@@ -229,11 +211,7 @@ fn failed(problem: &Problem) -> Answer {
 }
 
 fn line_8(circumstances: &Circumstances) -> Option<Answer> {
-    let after_secs = circumstances.wait_secs?;
-    Some(Answer::Retry {
-        problem: Kind::TooManyRequests.because(format!("wait {after_secs} s")),
-        after_secs,
-    })
+    circumstances.wait_secs.map(Answer::too_many)
 }
 
 fn line_9(circumstances: &Circumstances) -> Option<Answer> {
@@ -260,7 +238,12 @@ fn about_document(
         )),
         Some(document) if reads => Some(read(request, &document)),
         document => lines_11_and_12(request, document, policy)
-            .or_else(|| line_14(request, circumstances, document, policy))
+            // What a form was made from is in its content: it is decided as the PATCH that
+            // it comes to.
+            .or_else(|| {
+                line_14(request, circumstances, document, policy)
+                    .filter(|_| request.method != Method::Post)
+            })
             .or_else(|| line_15(request, circumstances, document)),
     }
 }
@@ -274,7 +257,12 @@ fn lines_11_and_12(
     if request.method == Method::Delete {
         return None;
     }
-    if let Err(detail) = request.usable_content(document.is_none_or(|document| document.is_json)) {
+    let is_json = document.is_none_or(|document| document.is_json);
+    let usable = match (request.method, document) {
+        (Method::Post, Some(_)) => request.usable_form(is_json),
+        _ => request.usable_content(is_json),
+    };
+    if let Err(detail) = usable {
         return Some(Answer::Refuse(Kind::UnsupportedContent.because(detail)));
     }
     if request.method == Method::Put && request.has_content_range {
@@ -512,7 +500,8 @@ fn written(
     }
     let coded = request.content_encoding == Some(ContentEncoding::Gzip);
     let verbatim = request.method != Method::Put || !(coded || rewritten);
-    let representation = circumstances.reads && (rewritten || request.wants_representation());
+    let shows = circumstances.reads && !request.is_form;
+    let representation = shows && (rewritten || request.wants_representation());
     Answer::Written(Written {
         created,
         representation: representation && request.method != Method::Delete,

@@ -69,6 +69,8 @@ pub struct Policy {
     pub preconditions_required: bool,
     /// Largest document, decoded.
     pub max_document_bytes: usize,
+    /// Whether HTML forms may save documents.
+    pub forms: bool,
 }
 
 impl Default for Policy {
@@ -80,6 +82,7 @@ impl Default for Policy {
             exposed: false,
             preconditions_required: true,
             max_document_bytes: DOCUMENT_BYTES,
+            forms: false,
         }
     }
 }
@@ -136,6 +139,13 @@ pub enum Credentials {
     /// anybody may: a client whose token has expired must learn it, and not be shown
     /// less in silence.
     Bad(&'static str),
+    /// Some were sent, and were not looked at: so many bad ones came from the same address
+    /// that its guesses have to wait. Lines 6 and 7 cannot be decided then, and line 8
+    /// answers in their place.
+    Unread {
+        /// Seconds to wait.
+        wait_secs: u32,
+    },
 }
 
 /// Whether the request's `Idempotency-Key` was used before.

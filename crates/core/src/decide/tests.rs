@@ -8,6 +8,7 @@ use crate::request::Head;
 
 mod credentials;
 mod feeds;
+mod forms;
 mod table;
 
 use table::{Line, READS, WRITES, lines};

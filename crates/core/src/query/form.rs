@@ -5,7 +5,7 @@ use super::fault::{QueryFault, shown};
 
 /// The parameters in their order, decoded. Empty ones are skipped; one without `=` has
 /// an empty value.
-pub(super) fn parameters(
+pub(crate) fn parameters(
     raw_query: &str,
 ) -> impl Iterator<Item = Result<(String, String), QueryFault>> {
     pairs(raw_query).map(|pair| {

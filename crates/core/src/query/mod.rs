@@ -24,6 +24,7 @@ mod sort;
 pub use condition::{Comparison, Condition, OPERATORS, Test};
 pub use fault::QueryFault;
 pub use feed::{FeedQuery, is_feed, next_changes_query};
+pub(crate) use form::parameters as form_parameters;
 pub use list::{ListQuery, next_query};
 pub use live::LiveQuery;
 pub use narrow::{Keys, field, index_key, spelled};

@@ -35,6 +35,12 @@ pub use method::Method;
 /// The name below `/_/` of the changes of all documents.
 pub const CHANGES: &str = "changes";
 
+/// What a form without `enctype` sends.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What it comes to.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// The facts.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -85,6 +91,9 @@ pub struct Request<'a> {
     pub prefer: Prefer,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<&'a str>,
+    /// Whether it stands for an HTML form: its page is to stay, so the answer to a save has
+    /// no content.
+    pub is_form: bool,
 }
 
 /// What the request line and the connection say, before the fields are read.
@@ -134,6 +143,7 @@ impl<'a> Request<'a> {
             expects_continue: false,
             prefer: Prefer::default(),
             idempotency_key: None,
+            is_form: false,
         };
         // Whatever is wrong with the rest, the page that asked is told (contract §11).
         let origin = Origin::parse(lines(head.headers, &header::ORIGIN));
@@ -242,6 +252,41 @@ impl<'a> Request<'a> {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the content of a form can be used (line 11).
+    ///
+    /// # Errors
+    /// Half a sentence for the problem's detail.
+    pub fn usable_form(&self, document_is_json: bool) -> Result<(), String> {
+        let is_form = |content_type: &MediaType<'_>| content_type.is(FORM);
+        if self.content_encoding == Some(ContentEncoding::Unsupported) {
+            Err("send the content with Content-Encoding: gzip, or without a coding".into())
+        } else if !self.content_type.as_ref().is_some_and(is_form) {
+            Err(format!(
+                "POST to a document takes {FORM}: a form without enctype, and without files"
+            ))
+        } else if !document_is_json {
+            Err("the document is not JSON, and a form cannot change it: PUT it whole".into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The same request as the PATCH that its form comes to; `if_match` is what the form
+    /// says that it was made from.
+    #[must_use]
+    pub fn as_merge_patch<'b>(&'b self, if_match: Option<TagList<'b>>) -> Request<'b> {
+        let mut patch: Request<'b> = self.clone();
+        patch.method = Method::Patch;
+        patch.is_form = true;
+        patch.content_type = MediaType::read(MERGE_PATCH);
+        patch.content_encoding = None;
+        patch.content_length = None;
+        if if_match.is_some() {
+            patch.preconditions.if_match = if_match;
+        }
+        patch
     }
 
     /// What the content of a PATCH is, by its type.

@@ -61,15 +61,20 @@ impl Tokens {
         }
     }
 
+    /// Whom a token speaks for that was found good before, and is so still.
+    fn remembered(&self, hash: &[u8; 32], now_secs: u64) -> Option<Arc<Principal>> {
+        let good = self.good.get(hash)?;
+        let is_good = good.generation == self.keys.current().generation
+            && good.principal.expires_secs.is_some_and(|at| now_secs < at);
+        is_good.then_some(good.principal)
+    }
+
     fn check(&self, token: &str, now_secs: u64) -> Result<Arc<Principal>, TokenFault> {
         let hash = sha256(token.as_bytes());
-        let current = self.keys.current();
-        if let Some(good) = self.good.get(&hash)
-            && good.generation == current.generation
-            && good.principal.expires_secs.is_some_and(|at| now_secs < at)
-        {
-            return Ok(good.principal);
+        if let Some(principal) = self.remembered(&hash, now_secs) {
+            return Ok(principal);
         }
+        let current = self.keys.current();
         let principal = self.verifier.verify(token, &current.set, now_secs)?;
         let principal = Arc::new(principal);
         let good = Good {
@@ -101,6 +106,23 @@ impl Authenticator {
     pub(crate) async fn renew_keys(&self) {
         if let Some(tokens) = &self.tokens {
             tokens.keys.renew().await;
+        }
+    }
+
+    /// Whether credentials are good, where that can be told for next to nothing: a token
+    /// that was good before, or an API key, whose check is a hash and which is too long to
+    /// be guessed.
+    pub(crate) fn knows(&self, sent: Sent<'_>, ring: &KeyRing, now_secs: u64) -> bool {
+        match sent {
+            Sent::Nothing | Sent::Unusable(_) => false,
+            Sent::Bearer(text) if ApiKey::is_meant(text) => {
+                self.check_api_key(text, ring, now_secs).is_ok()
+            }
+            Sent::Bearer(token) | Sent::Cookie(token) => {
+                let hash = sha256(token.as_bytes());
+                let tokens = self.tokens.as_ref();
+                tokens.is_some_and(|tokens| tokens.remembered(&hash, now_secs).is_some())
+            }
         }
     }
 

@@ -28,6 +28,11 @@ impl<'a> Sent<'a> {
             _ => None,
         }
     }
+
+    /// Whether it has to be checked.
+    pub(crate) const fn is_a_guess(self) -> bool {
+        matches!(self, Self::Bearer(_) | Self::Cookie(_))
+    }
 }
 
 /// Finds the credentials. `Authorization` beats the cookie, which counts for GET and HEAD

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::Response;
-use matchbook_core::decide::{Decision, Progress, Resource};
+use matchbook_core::decide::{Circumstances, Decision, Progress, Resource};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::json::text::quote_into;
 use matchbook_core::limits::BATCH_BYTES;
@@ -24,6 +24,7 @@ use crate::answer;
 use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
+use crate::rate::Standing;
 use crate::receipts::{self, Claim, Kept, Whole};
 use crate::write::{ATTEMPTS, Attempt, Committed, commit_batch, failed, refused};
 use parse::parse;
@@ -46,9 +47,30 @@ pub(crate) async fn batch<S: Store>(
         Ok(claim) => claim,
         Err(problem) => return answer::refuse(call, &problem),
     };
-    let mut taken = HashMap::new();
+    let mut course = Course::default();
+    let mut response = until_done(app, call, content, claim.as_ref(), &mut course).await;
+    app.tell_rate(response.headers_mut(), call, course.charged);
+    response
+}
+
+/// What holds from one attempt to the next.
+#[derive(Default)]
+struct Course {
+    /// How the caller stands, once the requests were counted.
+    charged: Option<Standing>,
+    /// The problems of requests that other documents have not let be.
+    taken: HashMap<usize, Problem>,
+}
+
+async fn until_done<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    content: &mut Content,
+    claim: Option<&Claim<'_>>,
+    course: &mut Course,
+) -> Response<Body> {
     for _ in 0..ATTEMPTS {
-        match once(app, call, content, claim.as_ref(), &mut taken).await {
+        match once(app, call, content, claim, course).await {
             Ok(Attempt::Done(response)) => return response,
             Ok(Attempt::Overtaken) => {}
             Err(problem) => return failed(app, call, problem),
@@ -58,13 +80,12 @@ pub(crate) async fn batch<S: Store>(
     failed(app, call, problem)
 }
 
-/// `taken` has the problems of requests that unique fields have not let be.
 async fn once<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     content: &mut Content,
     claim: Option<&Claim<'_>>,
-    taken: &mut HashMap<usize, Problem>,
+    course: &mut Course,
 ) -> Result<Attempt, Problem> {
     let resource = Resource::Batch;
     let caller = call.at_parts();
@@ -75,10 +96,22 @@ async fn once<S: Store>(
         return Ok(Attempt::Done(answer::simple(call, &answer)));
     }
     let sent = content.read(call, BATCH_BYTES).await?;
-    let batch = parse(&sent, &call.parts.headers)?;
+    let batch = parse(&sent, &call.parts.headers, app.most_in_a_batch())?;
+    if course.charged.is_none() {
+        course.charged = app.charge_batch(call, batch.items.len());
+        let wait_secs = course.charged.and_then(|standing| standing.wait_secs);
+        let circumstances = Circumstances {
+            wait_secs,
+            ..call.circumstances
+        };
+        let decision = call.decide_in(app, &circumstances, &resource, &Progress::Asked);
+        if let Decision::Answer(answer) = decision {
+            return Ok(Attempt::Done(answer::simple(call, &answer)));
+        }
+    }
     let mut work = Work::new(app, call, now());
     for (index, item) in batch.items.into_iter().enumerate() {
-        let response = match taken.get(&index) {
+        let response = match course.taken.get(&index) {
             Some(problem) => Some(failed(app, call, problem.clone())),
             None => work.take(item).await,
         };
@@ -91,7 +124,7 @@ async fn once<S: Store>(
         }
     }
     let done = work.end();
-    commit(app, call, content, claim, done, taken).await
+    commit(app, call, content, claim, done, &mut course.taken).await
 }
 
 async fn commit<S: Store>(

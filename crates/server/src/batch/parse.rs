@@ -56,20 +56,26 @@ struct SentItem<'a> {
     body: Option<&'a RawValue>,
 }
 
-/// Reads a batch. `outer` are the fields of the request that it came with.
+/// Reads a batch of at most so many requests. `outer` are the fields of the request that
+/// it came with.
 ///
 /// # Errors
 /// What is wrong with the batch as a whole; what a request asks for is judged later.
-pub(super) fn parse(content: &Bytes, outer: &HeaderMap) -> Result<Batch, Problem> {
+pub(super) fn parse(content: &Bytes, outer: &HeaderMap, most: usize) -> Result<Batch, Problem> {
     json::check(content).map_err(|fault| Kind::Malformed.because(fault.to_string()))?;
     let sent: Sent<'_> = serde_json::from_slice(content).map_err(|fault| {
         let shape = r#"{"atomic":true,"requests":[{"method":"PUT","path":"/notes/1","headers":{"if-match":"…"},"body":{…}}]}"#;
         Kind::Malformed.because(format!("a batch is {shape}: {fault}"))
     })?;
-    if sent.requests.len() > BATCH_REQUESTS {
+    let requests = sent.requests.len();
+    if requests > most {
+        let why = if most < BATCH_REQUESTS {
+            ", as each counts for the rate limit"
+        } else {
+            ""
+        };
         return Err(Kind::Malformed.because(format!(
-            "{} requests; at most {BATCH_REQUESTS} are allowed",
-            sent.requests.len()
+            "{requests} requests; at most {most} are allowed{why}"
         )));
     }
     let host = outer.get(HOST);
@@ -152,7 +158,8 @@ mod tests {
     fn read(text: &str) -> Result<Batch, Problem> {
         let mut outer = HeaderMap::new();
         outer.insert(HOST, HeaderValue::from_static("localhost"));
-        parse(&Bytes::copy_from_slice(text.as_bytes()), &outer)
+        let text = Bytes::copy_from_slice(text.as_bytes());
+        parse(&text, &outer, BATCH_REQUESTS)
     }
 
     #[test]

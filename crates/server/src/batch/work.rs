@@ -10,7 +10,7 @@ use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Head, Method, Request};
 use matchbook_core::tag::{Revision, Version};
-use matchbook_store::{Batch, Derived, Document, Effect, Expected, Store, Write};
+use matchbook_store::{Batch, Derived, Document, Effect, Expected, Quota, Store, Write};
 use uuid::Uuid;
 
 use super::parse::Item;
@@ -35,6 +35,7 @@ pub(super) struct Work<'a, S> {
     writes: Vec<Write>,
     answers: Vec<Kept>,
     requests: Vec<usize>,
+    quotas: Vec<Quota>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
@@ -76,6 +77,7 @@ impl<'a, S: Store> Work<'a, S> {
             writes: Vec::new(),
             answers: Vec::new(),
             requests: Vec::new(),
+            quotas: Vec::new(),
             made: HashMap::new(),
         }
     }
@@ -86,6 +88,7 @@ impl<'a, S: Store> Work<'a, S> {
             at: self.at,
             principal: self.outer.caller.name(),
             writes: self.writes,
+            quotas: self.quotas,
             receipt: None,
         };
         Done {
@@ -112,7 +115,10 @@ impl<'a, S: Store> Work<'a, S> {
             secure: self.outer.facts.secure,
         });
         let method = facts.method;
-        let rules = method.is_unsafe().then(|| self.setup.rules(&target));
+        // Forms come from browsers, one at a time.
+        let is_form = matches!((method, &target), (Method::Post, Target::Document(_)));
+        let is_write = method.is_unsafe() && !is_form;
+        let rules = is_write.then(|| self.setup.rules(&target));
         let call = Call {
             facts,
             target: target.clone(),
@@ -122,6 +128,7 @@ impl<'a, S: Store> Work<'a, S> {
             changes: self.outer.changes,
             parts: &parts,
             rules: rules.flatten(),
+            charge: None,
             id: self.outer.id,
         };
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
@@ -288,7 +295,12 @@ impl<'a, S: Store> Work<'a, S> {
         };
         let named = Named::Made(index);
         let kept = self.kept(call, &caller, path, document.as_ref(), named, &progress);
+        self.requests.push(self.answers.len());
         self.answers.push(kept);
+        let mut quotas = self.quotas.iter();
+        if !quotas.any(|quota| *quota.collection == *path.collection()) {
+            self.quotas.extend(call.quota(path));
+        }
         let revision = standing
             .document
             .as_ref()

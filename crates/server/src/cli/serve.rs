@@ -1,6 +1,7 @@
 //! `matchbook serve`.
 
 use std::io::{IsTerminal, Write};
+use std::num::NonZeroU32;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use matchbook::auth::{Authenticator, configure};
 use matchbook::config::{HostName, LogFormat, Origin, Settings};
 use matchbook::connection::{Listener, TlsFiles, Workers};
 use matchbook::metrics::Metrics;
+use matchbook::rate::Rate;
 use matchbook::receipts;
 use matchbook::retention::Retention;
 use matchbook::setup::PolicyFiles;
@@ -47,6 +49,9 @@ pub(crate) fn run(settings: Settings) -> Outcome {
     let mut app = App::new(store, policy(&settings), metrics, settings.access_log);
     if let Some(authenticator) = &authenticator {
         app = app.with_authentication(Arc::clone(authenticator), policies(&settings)?);
+    }
+    if let Some(rate) = rate(&settings) {
+        app = app.with_rate_limit(rate);
     }
     let app = Arc::new(app);
     let served = tokio::runtime::Builder::new_current_thread()
@@ -90,6 +95,7 @@ async fn serve(
         () = renew_keys(authenticator) => {}
         () = receipts::sweep(app.store()) => {}
         () = app.keep_indexes() => {}
+        () = app.keep_rates() => {}
     }
     Ok(Exit::Done)
 }
@@ -116,6 +122,15 @@ async fn renew_keys(authenticator: Option<&Authenticator>) {
         Some(authenticator) => authenticator.keep().await,
         None => std::future::pending().await,
     }
+}
+
+fn rate(settings: &Settings) -> Option<Rate> {
+    let number = |value| u32::try_from(value).ok().and_then(NonZeroU32::new);
+    let per_second = number(settings.rate_limit)?;
+    Some(Rate::new(
+        per_second,
+        number(settings.rate_burst).unwrap_or(per_second),
+    ))
 }
 
 fn retention(settings: &Settings) -> Retention {
@@ -244,6 +259,7 @@ mod tests {
                 at: Timestamp::from_millis(number as u64),
                 principal: None,
                 writes: Vec::new(),
+                quotas: Vec::new(),
                 receipt: Some(receipt),
             };
             store

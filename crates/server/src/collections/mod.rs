@@ -1,8 +1,10 @@
 //! What holds for each collection (contract §12): its settings are documents below
 //! `/_/collections/`, and this is what they come to.
 
+mod fields;
 pub(crate) mod indexes;
 mod pattern;
+mod quota;
 mod schema;
 mod settings;
 
@@ -12,12 +14,15 @@ use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::Policy;
 use matchbook_core::field::media_type::MediaType;
+use matchbook_core::form::FieldType;
 use matchbook_core::json::{self, text::quote_into};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_store::{Effect, Index};
 use serde_json::Value;
 
+use fields::Fields;
 use pattern::Pattern;
+pub(crate) use quota::full;
 use schema::Schema;
 use settings::{Preconditions, Settings, Source};
 
@@ -28,6 +33,10 @@ pub(crate) struct Rules {
     pub(crate) policy: Policy,
     schema: Option<Schema>,
     set: Vec<(String, Source)>,
+    max_documents: Option<u64>,
+    max_bytes: Option<u64>,
+    /// What forms need to know; nothing where they may not save.
+    fields: Fields,
     indexes: Vec<Index>,
 }
 
@@ -108,12 +117,22 @@ impl Rules {
         if let Some(most) = settings.max_document_bytes {
             policy.max_document_bytes = most;
         }
+        policy.forms = settings.forms;
+        let typed = settings.schema.as_ref().filter(|_| settings.forms);
         Self {
             policy,
             schema,
+            fields: typed.map(fields::fields).unwrap_or_default(),
             indexes: settings.wanted().unwrap_or_default(),
             set: settings.set.into_iter().collect(),
+            max_documents: settings.max_documents,
+            max_bytes: settings.max_bytes,
         }
+    }
+
+    /// What the member of this name is, if the schema says so.
+    pub(crate) fn field_type(&self, name: &str) -> Option<FieldType> {
+        self.fields.get(name).copied()
     }
 
     /// What a write comes to under the rules: the members set that the server sets, and

@@ -19,6 +19,13 @@ pub(super) struct Settings {
     pub(super) preconditions: Option<Preconditions>,
     /// Largest document, in bytes.
     pub(super) max_document_bytes: Option<usize>,
+    /// Whether HTML forms may save documents.
+    #[serde(default)]
+    pub(super) forms: bool,
+    /// Most documents in the collection.
+    pub(super) max_documents: Option<u64>,
+    /// Most bytes of all its documents together.
+    pub(super) max_bytes: Option<u64>,
     /// Members that the server sets with each write.
     #[serde(default)]
     pub(super) set: BTreeMap<String, Source>,

@@ -328,6 +328,8 @@ mod tests {
             ("log", "json", "'json'"),
             ("access_log", "true", "true"),
             ("max_connections", "7", "7"),
+            ("rate_limit", "7", "7"),
+            ("rate_burst", "7", "7"),
             ("drain_seconds", "7", "7"),
             ("cache_mib", "7", "7"),
             ("retention_seconds", "7", "7"),

@@ -299,18 +299,22 @@ fn requests<S: Store>(
     service_fn(move |request: Request<Incoming>| {
         let (doubt, open) = Open::begin(&state);
         let (parts, incoming) = request.into_parts();
-        if doubt.is_none()
-            && incoming.is_end_stream()
-            && let Some(answer) = app.answer_now(&parts, peer)
-        {
-            return Answering::Now(Some(answer.map(|body| OpenBody { body, open })));
+        let mut charge = None;
+        if doubt.is_none() && incoming.is_end_stream() {
+            match app.answer_now(&parts, peer) {
+                Ok(answer) => {
+                    return Answering::Now(Some(answer.map(|body| OpenBody { body, open })));
+                }
+                Err(charged) => charge = charged,
+            }
         }
         let handover = handover
             .clone()
             .filter(|_| parts.version == Version::HTTP_11);
+        let content = Content::Unread(incoming);
         let answer = app
             .clone()
-            .answer(parts, Content::Unread(incoming), peer, doubt, open);
+            .answer(parts, content, peer, doubt, charge, open);
         Answering::Later(Box::pin(async move {
             let answer = answer.await?;
             Ok(match handover {

@@ -181,6 +181,7 @@ impl Claim<'_> {
             at: now(),
             principal: call.caller.name(),
             writes: Vec::new(),
+            quotas: Vec::new(),
             receipt: Some(receipt),
         };
         match commit_batch(app, call, batch).await {

@@ -62,6 +62,7 @@ pub async fn sweep_before<S: Store>(store: &S, oldest: Timestamp) -> Result<(), 
                 at: SystemTime::now().into(),
                 principal: None,
                 writes,
+                quotas: Vec::new(),
                 receipt: None,
             };
             match store

@@ -13,7 +13,7 @@ use matchbook_access::Principal;
 use matchbook_access::policy::{Action, Caller, Place, Policies};
 use matchbook_core::decide::{Circumstances, Credentials};
 use matchbook_core::feed::{Content, View};
-use matchbook_core::name::{CollectionPath, DocumentPath};
+use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::precondition::{Access, Validators, Verdict};
 use matchbook_core::problem::Problem;
 use matchbook_core::request::{Method, PatchForm};
@@ -143,8 +143,11 @@ impl Call<'_> {
         current: Option<&Arc<Document>>,
     ) -> Circumstances {
         self.asking(|asker| {
+            let is_new = current.is_none();
             let action = match self.facts.method {
-                Method::Put | Method::Post if current.is_none() => Action::Create,
+                Method::Put if is_new => Action::Create,
+                Method::Post if matches!(self.target, Target::Collection(_)) => Action::Create,
+                // A form is a patch.
                 Method::Put | Method::Patch | Method::Post => Action::Update,
                 Method::Delete => Action::Delete,
                 _ => Action::Read,

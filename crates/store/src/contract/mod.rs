@@ -14,6 +14,7 @@ mod epochs;
 mod indexes;
 mod lists;
 mod log;
+mod quotas;
 mod reads;
 
 use std::future::Future;
@@ -34,6 +35,7 @@ pub use epochs::*;
 pub use indexes::*;
 pub use lists::*;
 pub use log::*;
+pub use quotas::*;
 pub use reads::*;
 
 /// How the suite gets at an engine.
@@ -70,6 +72,11 @@ macro_rules! contract_suite {
             one_of_many_who_expect_the_same_wins
             increments_by_compare_and_set_are_all_there
             an_empty_batch_changes_nothing
+            a_collection_holds_no_more_documents_than_its_quota
+            a_collection_holds_no_more_bytes_than_its_quota
+            a_stale_write_is_rejected_before_it_is_counted
+            a_batch_over_a_quota_changes_nothing
+            quotas_are_exact_among_many_writers
             revisions_grow_and_are_never_given_twice
             each_opening_begins_an_epoch
             a_copy_put_back_never_repeats_a_version
@@ -153,6 +160,7 @@ pub(crate) fn batch(writes: Vec<Write>) -> Batch {
         at: Timestamp::from_millis(1_700_000_000_123),
         principal: Some("ada".into()),
         writes,
+        quotas: Vec::new(),
         receipt: None,
     }
 }

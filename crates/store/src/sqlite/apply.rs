@@ -12,7 +12,8 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 use super::entries::Entries;
 use super::indexes::{Indexes, Known};
 use super::row::{APPEND, Content, JSON, LogRow, number, revision};
-use crate::{Batch, Effect, Expected, OperationId, Receipt, Rejection, Taken, Write};
+use super::usage::{Counted, Counts};
+use crate::{Batch, Effect, Excess, Expected, OperationId, Receipt, Rejection, Taken, Write};
 
 /// The prepared statements of the writer.
 pub(super) struct Statements<'c> {
@@ -23,6 +24,7 @@ pub(super) struct Statements<'c> {
     remove: Statement<'c>,
     entries: Entries<'c>,
     savepoint: Savepoint<'c>,
+    counts: Counts<'c>,
 }
 
 /// So that a batch that comes to nothing half-way leaves nothing.
@@ -41,6 +43,8 @@ pub(super) enum Verdict {
     Rejected(Vec<Rejection>),
     /// None of it does: these writes' documents would have values that others have.
     Taken(Vec<Taken>),
+    /// Nor here: a collection would hold too much.
+    Exceeded(Vec<Excess>),
 }
 
 /// What a batch that applies made.
@@ -96,6 +100,7 @@ impl<'c> Statements<'c> {
                 undo: connection.prepare("ROLLBACK TO batch")?,
                 release: connection.prepare("RELEASE batch")?,
             },
+            counts: Counts::prepare(connection)?,
         })
     }
 
@@ -137,13 +142,22 @@ impl<'c> Statements<'c> {
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
         // The statement of a single write checks its expectation itself; several must
-        // all be known to hold before the first is applied.
-        let single = batch.writes.len() == 1 && batch.receipt.is_none();
+        // all be known to hold before the first is applied, and so must what is counted.
+        let counts = self.counts.concern(batch);
+        let single = batch.writes.len() == 1 && batch.receipt.is_none() && !counts;
         if !single {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
                 return Ok(Verdict::Rejected(rejections));
             }
+        }
+        let counted = if counts {
+            self.counts.of(batch)?
+        } else {
+            Counted::default()
+        };
+        if !counted.excesses.is_empty() {
+            return Ok(Verdict::Exceeded(counted.excesses));
         }
         let mut applied = Applied::default();
         let mut taken = Vec::new();
@@ -185,13 +199,14 @@ impl<'c> Statements<'c> {
             next = following(next)?;
             let versions = applied.places.iter().map(|place| version(place.revision));
             let body = receipt.body(versions);
-            self.keep_receipt(operation, batch, receipt, &body, next)?;
-            applied.receipt = Some(body);
             applied.places.push(Place {
                 revision: next,
                 previous: None,
             });
+            self.keep_receipt(operation, batch, receipt, &body, next)?;
+            applied.receipt = Some(body);
         }
+        self.counts.keep(counted)?;
         *last = next;
         Ok(Verdict::Applied(applied))
     }

@@ -34,6 +34,7 @@ mod tail;
 mod tests;
 mod touched;
 mod trim;
+mod usage;
 mod walk;
 mod writer;
 

@@ -28,6 +28,8 @@
 //!    that equal rows mean equal values.
 //! 8. `indexes.duplicates` of a unique index counts the rows for a value in it but the
 //!    first one of each value; none if they are of absent values.
+//! 9. A row of `usage` holds the number of the collection's rows in `documents`, and the
+//!    sum of the lengths of their bodies.
 //!
 //! With 1 and 4 no version is ever given twice, not even by a copy of the file that is
 //! put back after more was written.
@@ -43,7 +45,7 @@ use super::error::OpenError;
 pub(super) const APPLICATION_ID: i32 = 0x4d_62_6b_31;
 
 /// The version of the format that this program writes, in `user_version`.
-pub(super) const FORMAT: i32 = 2;
+pub(super) const FORMAT: i32 = 3;
 
 /// The first version that this program reads: opening brings it to [`FORMAT`].
 pub(super) const OLDEST_FORMAT: i32 = 1;
@@ -86,9 +88,18 @@ CREATE TABLE state (
 INSERT INTO state VALUES (1, 0, 0);
 ";
 
-/// What version 2 added.
+/// What version 2 added: what collections hold that have, or had, a quota.
+const USAGE: &str = "
+CREATE TABLE IF NOT EXISTS usage (
+    collection TEXT PRIMARY KEY,
+    documents INTEGER NOT NULL,
+    bytes INTEGER NOT NULL          -- of their bodies
+) STRICT, WITHOUT ROWID;
+";
+
+/// What version 3 added.
 const INDEXES: &str = "
-CREATE TABLE indexes (
+CREATE TABLE IF NOT EXISTS indexes (
     number INTEGER PRIMARY KEY,     -- whose the entries are
     collection TEXT NOT NULL,
     field TEXT NOT NULL,            -- a JSON Pointer
@@ -97,8 +108,8 @@ CREATE TABLE indexes (
     built TEXT,                     -- members up to this id have entries; NULL: all have
     duplicates INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX indexes_of_collection ON indexes (collection);
-CREATE TABLE entries (
+CREATE INDEX IF NOT EXISTS indexes_of_collection ON indexes (collection);
+CREATE TABLE IF NOT EXISTS entries (
     number INTEGER NOT NULL,
     key BLOB NOT NULL,
     id TEXT NOT NULL,
@@ -154,6 +165,7 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Identity> {
 pub(super) fn create(connection: &mut Connection, epoch: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(USAGE)?;
     transaction.execute_batch(INDEXES)?;
     transaction.execute("INSERT INTO epochs VALUES (0, ?1)", [epoch])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -167,6 +179,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let transaction = connection.transaction()?;
+    transaction.execute_batch(USAGE)?;
     transaction.execute_batch(INDEXES)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()

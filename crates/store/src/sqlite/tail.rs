@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use matchbook_core::tag::Revision;
 
 use super::changes::Span;
@@ -151,6 +152,14 @@ impl Effect {
         match self {
             Self::Put { body, patch, .. } => body.len() + patch.as_ref().map_or(0, |p| p.len()),
             Self::Delete => 0,
+        }
+    }
+
+    /// The document's bytes, where it is one from then on.
+    pub(super) const fn body(&self) -> Option<&Bytes> {
+        match self {
+            Self::Put { body, .. } => Some(body),
+            Self::Delete => None,
         }
     }
 }

@@ -267,6 +267,7 @@ impl<'c> Writer<'c> {
                 }
                 Verdict::Rejected(rejections) => Err(CommitError::Rejected(rejections)),
                 Verdict::Taken(taken) => Err(CommitError::Taken(taken)),
+                Verdict::Exceeded(excesses) => Err(CommitError::Exceeded(excesses)),
             });
         }
         // Last: who follows may tell thousands, and would have whoever wrote wait for it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod binary;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod data;
 pub(crate) mod events;

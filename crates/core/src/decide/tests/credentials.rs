@@ -41,6 +41,24 @@ fn section_3_line_7_names_the_action() {
 }
 
 #[test]
+fn section_3_line_8_answers_for_credentials_that_were_not_looked_at() {
+    for method in READS.iter().chain(WRITES) {
+        let mut setup = Setup::new(method);
+        // Line 7 knows nobody that it could forbid anything.
+        setup.circumstances.forbidden = Some("update");
+        setup.circumstances.credentials = Credentials::Unread { wait_secs: 3 };
+        let Decision::Answer(Answer::Retry { after_secs: 3, .. }) = setup.decide(&Progress::Asked)
+        else {
+            panic!("{method}: {}", setup.asked());
+        };
+        assert_eq!(setup.asked(), "429 too-many-requests");
+    }
+    let mut foreign = Setup::new("PUT").with("origin", "https://evil.example");
+    foreign.circumstances.credentials = Credentials::Unread { wait_secs: 3 };
+    assert_eq!(foreign.asked(), "403 foreign-site");
+}
+
+#[test]
 fn section_3_line_19_is_told_as_line_7_is() {
     let setup = Setup::new("PUT");
     let failed = Progress::Failed(Problem::forbidden("update", "with what would result"));

@@ -88,10 +88,15 @@ fn section_7_6_a_stream_is_told_to_come_back_in_the_stream() {
         wait_secs: Some(7),
         ..Circumstances::CLEAR
     };
+    let unread = Circumstances {
+        credentials: Credentials::Unread { wait_secs: 7 },
+        ..Circumstances::CLEAR
+    };
     let cases = [
         (draining, "200 ended draining after 2", "503 unavailable"),
         (overloaded, "200 ended busy after 2", "503 unavailable"),
         (too_many, "200 ended busy after 7", "429 too-many-requests"),
+        (unread, "200 ended busy after 7", "429 too-many-requests"),
     ];
     for (circumstances, streamed, otherwise) in cases {
         let with = |mut setup: Setup| {

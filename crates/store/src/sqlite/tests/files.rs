@@ -6,9 +6,10 @@ use std::path::Path;
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::Connection;
 
-use super::{copy_directory, open, read, wait, write};
-use crate::Store;
-use crate::sqlite::{OpenError, backup, restore};
+use super::{copy_directory, open, put, read, wait, write};
+use crate::contract::operation;
+use crate::sqlite::{OpenError, SqliteStore, backup, restore};
+use crate::{Batch, CommitError, Quota, Store};
 
 /// Changes the file behind the store's back.
 fn tamper(directory: &Path, sql: &str) {
@@ -67,13 +68,47 @@ fn an_unknown_format_is_refused_and_both_versions_are_named() {
     let (error, text) = refusal(place.path());
     assert!(matches!(error, OpenError::UnknownFormat { found: 77, .. }));
     assert!(
-        text.contains("version 77") && text.contains("versions 1 to 2 only"),
+        text.contains("version 77") && text.contains("versions 1 to 3 only"),
         "{text}"
     );
     let destination = place.path().join("copy");
     let error = backup(place.path(), &destination).unwrap_err();
     assert!(matches!(error, OpenError::UnknownFormat { .. }));
     assert!(!destination.exists());
+}
+
+#[test]
+fn a_store_of_the_first_format_is_brought_to_this_one() {
+    let place = tempfile::tempdir().unwrap();
+    let old = || {
+        drop(open(place.path()).unwrap());
+        tamper(place.path(), "DROP TABLE usage; PRAGMA user_version = 1");
+    };
+    write(&open(place.path()).unwrap(), "/c/1", None, "one");
+    old();
+    let file = place.path().join("copy");
+    backup(place.path(), &file).unwrap();
+    let full = |store: &SqliteStore| {
+        let quota = Quota {
+            collection: "/c".into(),
+            max_documents: Some(1),
+            max_bytes: None,
+        };
+        let batch = Batch {
+            quotas: vec![quota],
+            ..put("/c/2", None, "two")
+        };
+        let refused = wait(store.commit(operation(), batch));
+        matches!(refused, Err(CommitError::Exceeded(_)))
+    };
+    let store = open(place.path()).unwrap();
+    assert_eq!(read(&store, "/c/1"), Some("one".to_owned()));
+    assert!(full(&store));
+    drop(store);
+    restore(&file, place.path(), true).unwrap();
+    let store = open(place.path()).unwrap();
+    assert_eq!(read(&store, "/c/1"), Some("one".to_owned()));
+    assert!(full(&store));
 }
 
 #[test]

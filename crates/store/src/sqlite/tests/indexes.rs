@@ -82,7 +82,8 @@ fn a_file_of_the_first_format_is_opened_and_an_older_program_refuses_it_then() {
     std::fs::create_dir(&copies).unwrap();
     let version = write(&open(&old).unwrap(), "/c/1", None, r#"{"n":1}"#);
     let file = old.join("matchbook.db");
-    let before = "DROP TABLE indexes; DROP TABLE entries; PRAGMA user_version = 1";
+    let before =
+        "DROP TABLE usage; DROP TABLE indexes; DROP TABLE entries; PRAGMA user_version = 1";
     let format = |file: &std::path::Path| {
         let connection = Connection::open(file).unwrap();
         let format = connection.pragma_query_value(None, "user_version", |row| row.get(0));
@@ -107,7 +108,7 @@ fn a_file_of_the_first_format_is_opened_and_an_older_program_refuses_it_then() {
             assert!(pages(&store, "/c", "n=1", 1).1);
         }
     }
-    assert_eq!(format(&file), 2);
+    assert_eq!(format(&file), 3);
 }
 
 #[test]

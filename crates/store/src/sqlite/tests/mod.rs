@@ -17,6 +17,7 @@ mod changes;
 mod faults;
 mod files;
 mod indexes;
+mod usage;
 
 /// The engine with so many bytes of memory.
 struct Sqlite {
@@ -101,6 +102,7 @@ fn put(name: &str, expected: Option<Version>, body: &str) -> Batch {
                 patch: None,
             },
         }],
+        quotas: Vec::new(),
         receipt: None,
     }
 }
