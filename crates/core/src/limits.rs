@@ -57,6 +57,10 @@ pub const QUERY_TERMS: usize = 32;
 /// could be as large as a document.
 pub const SORT_KEY_BYTES: usize = 1_024;
 
+/// Most fields of a collection that are indexed, unique ones included: each write keeps
+/// all of them up to date (contract §12).
+pub const INDEXED_FIELDS: usize = 16;
+
 /// Most requests in one batch (contract §8).
 pub const BATCH_REQUESTS: usize = 1_000;
 

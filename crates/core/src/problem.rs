@@ -141,6 +141,9 @@ kinds! {
     /// An operation has its content already, or is over.
     NotWaiting "not-waiting" BAD_REQUEST "The operation takes no content"
         "An import takes its content once, by PUT to /_/operations/{id}/content, while its status is running. To import something else, start another one.";
+    /// A unique field has a value that another document has.
+    Taken "taken" BAD_REQUEST "A unique field is taken"
+        "Another document of the collection has an equal value in the field that the detail names, and the collection is set so that no two have. Nothing was changed. Send another value. Numbers are equal by value (1 is 1.0); a document without the field takes no value.";
     /// The range lies outside the document.
     RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "The range lies outside the document"
         "Content-Range holds the document's length.";

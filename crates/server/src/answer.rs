@@ -11,9 +11,11 @@ use matchbook_core::field::coding::Coding;
 use matchbook_core::field::content_encoding::ContentEncoding;
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::field::prefer::Return;
+use matchbook_core::json::Pointer;
 use matchbook_core::json::text::quote_into;
 use matchbook_core::name::{DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::query::spelled;
 use matchbook_core::request::Method;
 use matchbook_core::tag::Version;
 
@@ -38,6 +40,7 @@ const FORMS: HeaderValue = HeaderValue::from_static("application/x-www-form-urle
 const CODINGS: HeaderValue = HeaderValue::from_static(ContentEncoding::ACCEPTED);
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const NOSNIFF_FIELD: HeaderName = HeaderName::from_static("x-content-type-options");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -53,6 +56,21 @@ pub(crate) struct Rebase {
     pub(crate) same: bool,
     /// A JSON Patch from the client's version to the current one.
     pub(crate) changes: Option<String>,
+}
+
+/// Says which index a list was found by (Server Timing §3), as settings spell the field;
+/// what a field value cannot hold is percent-encoded.
+pub(crate) fn uses_index(response: &mut Response<Body>, field: &Pointer) {
+    let mut text = String::from("index;desc=\"");
+    for byte in spelled(field).bytes() {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => text.push(char::from(byte)),
+            other => text.push_str(&format!("%{other:02X}")),
+        }
+    }
+    text.push('"');
+    set(response, SERVER_TIMING, value(text));
 }
 
 /// An answer without content.

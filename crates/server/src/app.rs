@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Response, StatusCode, Uri, Version, header};
 use hyper::body::Body as _;
 use matchbook_access::{Kind, Principal};
 use matchbook_core::clock::Timestamp;
@@ -21,10 +21,11 @@ use matchbook_store::{Quota, Store};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::answer::{self, REQUEST_ID};
+use crate::answer;
 use crate::auth::{self, Authenticated, Authenticator};
 use crate::body::Body;
 use crate::collections::Rules;
+use crate::collections::indexes::Indexing;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
@@ -34,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::rate::{Charge, Rate};
 use crate::receipts::Turns;
+use crate::request_id::{request_id, set_request_id};
 use crate::rights::Asker;
 use crate::routes;
 use crate::setup::{Change, Given, InForce, LoadError, PolicyFiles, Setup};
@@ -48,6 +50,7 @@ pub struct App<S> {
     pub(crate) turns: Turns,
     pub(crate) operations: Operations,
     pub(crate) in_force: InForce,
+    pub(crate) indexing: Indexing,
     pub(crate) rate: Option<Rate>,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
@@ -177,6 +180,7 @@ impl<S: Store> App<S> {
             turns: Turns::default(),
             operations,
             in_force: InForce::default(),
+            indexing: Indexing::default(),
             policies: PolicyFiles::default(),
             rate: None,
             log_requests,
@@ -468,28 +472,6 @@ fn without_content(response: Response<Body>) -> Response<Body> {
         }
     };
     Response::from_parts(parts, body)
-}
-
-/// A UUIDv7 (RFC 9562 §5.7). Guessing one gains nothing, so any random bits will do.
-fn request_id(at: Timestamp) -> Uuid {
-    let random = fastrand::u128(..).to_ne_bytes();
-    let bytes = random.first_chunk().copied().unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(at.as_millis(), &bytes).into_uuid()
-}
-
-/// Without hashing its name where the place is prepared.
-fn set_request_id(fields: &mut HeaderMap, id: Uuid) {
-    let value = id_value(id);
-    match fields.iter_mut().find(|(name, _)| **name == REQUEST_ID) {
-        Some((_, place)) => *place = value,
-        None => drop(fields.insert(REQUEST_ID, value)),
-    }
-}
-
-fn id_value(id: Uuid) -> HeaderValue {
-    let mut text = Uuid::encode_buffer();
-    HeaderValue::from_str(id.hyphenated().encode_lower(&mut text))
-        .unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// The clock, as documents are stamped.

@@ -144,6 +144,9 @@ async fn page<S: Store>(
         );
         response.headers_mut().insert(header::LINK, value(link));
     }
+    if let Some(field) = &page.index {
+        answer::uses_index(&mut response, field);
+    }
     Ok(response)
 }
 

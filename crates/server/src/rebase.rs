@@ -18,8 +18,8 @@ use crate::answer::{self, Rebase};
 use crate::app::{App, Call};
 use crate::body::Body;
 use crate::content::{Content, OFFLOAD_BYTES};
+use crate::evaluate::{OwnedEdit, evaluate};
 use crate::representation::Representation;
-use crate::write::{OwnedEdit, evaluate};
 
 /// The answer to a stale write. Everything in it but the status is help; where some of
 /// it cannot be had, it is left out.

@@ -12,11 +12,10 @@ use bytes::Bytes;
 use http::Response;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::decide::{Answer, Circumstances, Decision, Progress, Resource};
-use matchbook_core::edit::{Before, Edit, Outcome};
-use matchbook_core::field::media_type::MediaType;
+use matchbook_core::edit::Outcome;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::{Kind, Problem};
-use matchbook_core::request::{Method, PatchForm, Request};
+use matchbook_core::request::Method;
 use matchbook_core::tag::{Revision, Version};
 use matchbook_store::{Batch, CommitError, Document, Effect, Expected, OperationId, Store, Write};
 use uuid::Uuid;
@@ -25,8 +24,10 @@ use crate::answer::{self, Made};
 use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::collections::full;
-use crate::content::{Content, OFFLOAD_BYTES};
+use crate::collections::indexes::build_unique;
+use crate::content::Content;
 use crate::document::unreadable;
+use crate::evaluate::{OwnedEdit, evaluate};
 use crate::feed::is_followed;
 use crate::rebase;
 use crate::receipts::{self, Claim, Kept, Named, Whole};
@@ -347,7 +348,9 @@ async fn set_up<S: Store>(
     let documents = Documents::read(&app.store).await;
     let documents = documents.map_err(|error| unreadable(call, &error))?;
     let principal = &call.caller.principal;
-    Setup::verify(&app.given(), documents, &batch.writes, principal)?;
+    let setup = Setup::verify(&app.given(), documents, &batch.writes, principal)?;
+    let _saving = app.indexing.begin().await;
+    build_unique(&app.store, &setup.collections, &batch.writes).await?;
     let committed = apply(app, call, batch).await?;
     if let Err(error) = app.load().await {
         tracing::error!(%error, "what was saved cannot be read");
@@ -362,9 +365,17 @@ async fn apply<S: Store>(
 ) -> Result<Committed, Problem> {
     let operation = OperationId(call.id.as_u128());
     let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
-    match app.store.commit(operation, batch).await {
+    let committed = match app.prepare_indexes(&batch.writes).await {
+        Ok(()) => app.store.commit(operation, batch).await,
+        Err(error) => Err(error),
+    };
+    match committed {
         Ok(versions) => Ok(Committed::As(versions)),
         Err(CommitError::Rejected(_)) => Ok(Committed::Overtaken),
+        Err(CommitError::Taken(taken)) => {
+            let problems = Box::pin(app.taken(&taken)).await;
+            Ok(problems.map_or(Committed::Overtaken, Committed::Taken))
+        }
         Err(CommitError::Exceeded(excesses)) => {
             let problems = excesses.into_iter().filter_map(|excess| {
                 let problem = full(counted.as_ref()?, excess);
@@ -385,7 +396,10 @@ fn uncommitted(id: Uuid, error: &CommitError) -> Problem {
         CommitError::Indeterminate(_) => {
             Kind::Indeterminate.because("GET the document to see whether it has changed")
         }
-        CommitError::Unavailable(_) | CommitError::Rejected(_) | CommitError::Exceeded(_) => {
+        CommitError::Unavailable(_)
+        | CommitError::Rejected(_)
+        | CommitError::Taken(_)
+        | CommitError::Exceeded(_) => {
             Kind::StoreUnavailable.because("nothing was changed by this request")
         }
     }
@@ -433,97 +447,4 @@ pub(crate) fn failed<S: Store>(app: &App<S>, call: &Call<'_>, problem: Problem) 
         None,
         &Progress::Failed(problem),
     )
-}
-
-/// An [`Edit`] that can go to another thread.
-pub(crate) enum OwnedEdit {
-    Replace {
-        content_type: Arc<str>,
-        is_json: bool,
-        followed: bool,
-    },
-    Patch(PatchForm),
-}
-
-impl OwnedEdit {
-    /// What the request asks for; `None` for DELETE.
-    pub(crate) fn of(facts: &Request<'_>) -> Option<Self> {
-        if facts.method == Method::Patch {
-            return facts.patch_form().map(Self::Patch);
-        }
-        let content_type = facts.content_type.as_ref()?;
-        (facts.method != Method::Delete).then(|| Self::Replace {
-            content_type: shared(content_type),
-            is_json: content_type.is_json(),
-            followed: false,
-        })
-    }
-
-    /// Notes whether somebody follows the document.
-    fn followed_if(mut self, is_followed: impl FnOnce() -> bool) -> Self {
-        if let Self::Replace { followed, .. } = &mut self {
-            *followed = is_followed();
-        }
-        self
-    }
-
-    pub(crate) fn content_type(&self, current: Option<&Arc<Document>>) -> Option<Arc<str>> {
-        match self {
-            Self::Replace { content_type, .. } => Some(content_type.clone()),
-            Self::Patch(_) => current.map(|document| document.content_type.clone()),
-        }
-    }
-
-    fn apply(
-        &self,
-        before: Option<&Document>,
-        content: &Bytes,
-        max_bytes: usize,
-    ) -> Result<Outcome, Problem> {
-        let edit = match self {
-            Self::Replace {
-                content_type,
-                is_json,
-                followed,
-            } => Edit::Replace {
-                content_type,
-                is_json: *is_json,
-                followed: *followed,
-            },
-            Self::Patch(form) => Edit::Patch(*form),
-        };
-        let before = before.map(|document| Before {
-            content_type: &document.content_type,
-            body: &document.body,
-        });
-        edit.apply(before, content, max_bytes)
-    }
-}
-
-/// Nearly all documents share one media type.
-fn shared(content_type: &MediaType<'_>) -> Arc<str> {
-    thread_local! {
-        static JSON: Arc<str> = Arc::from(MediaType::JSON.as_str());
-    }
-    if content_type.as_str() == MediaType::JSON.as_str() {
-        JSON.with(Arc::clone)
-    } else {
-        content_type.as_str().into()
-    }
-}
-
-/// Evaluates where that does not hold up other requests.
-pub(crate) async fn evaluate(
-    edit: OwnedEdit,
-    before: Option<Arc<Document>>,
-    content: Bytes,
-    max_bytes: usize,
-) -> Result<Outcome, Problem> {
-    let size = content.len() + before.as_ref().map_or(0, |before| before.body.len());
-    if size < OFFLOAD_BYTES {
-        return edit.apply(before.as_deref(), &content, max_bytes);
-    }
-    tokio::task::spawn_blocking(move || edit.apply(before.as_deref(), &content, max_bytes))
-        .await
-        .unwrap_or_else(|_| Err(Kind::Internal.because("the evaluation failed")))
 }

@@ -1,6 +1,6 @@
 //! A store that fails when told to, around one that does not.
 //!
-//! A test plans faults; each commit or read takes the next one planned for its kind,
+//! A test plans faults; each commit (of indexes too) or read takes the next one planned for its kind,
 //! and goes through if there is none. [`Gate`] holds an operation until the test lets
 //! it go, so that no test needs to sleep.
 
@@ -15,8 +15,8 @@ use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan, Scope,
-    Status, Store,
+    Batch, Built, Changes, ChangesError, CommitError, Document, Index, IndexState, OperationId,
+    Page, ReadError, Scan, Scope, Status, Store,
 };
 
 /// What becomes of a commit.
@@ -122,6 +122,30 @@ impl<S: Store> Faulty<S> {
         read.await
     }
 
+    async fn commit_as_planned<T>(
+        &self,
+        commit: impl Future<Output = Result<T, CommitError>>,
+    ) -> Result<T, CommitError> {
+        if self.stopped.load(Ordering::Acquire) {
+            let stopped = "an earlier answer was lost".to_owned();
+            return Err(CommitError::Unavailable(stopped));
+        }
+        match pop(&self.commits) {
+            None | Some(CommitFault::Pass) => {}
+            Some(CommitFault::Held(gate)) => gate.pass().await,
+            Some(CommitFault::Full) => return Err(CommitError::Full),
+            Some(CommitFault::Unavailable) => {
+                return Err(CommitError::Unavailable("planned".to_owned()));
+            }
+            Some(CommitFault::Lost) => return Err(self.stop()),
+            Some(CommitFault::Unacknowledged) => {
+                commit.await?;
+                return Err(self.stop());
+            }
+        }
+        commit.await
+    }
+
     fn stop(&self) -> CommitError {
         self.stopped.store(true, Ordering::Release);
         CommitError::Indeterminate("planned: the answer was lost".to_owned())
@@ -204,24 +228,8 @@ impl<S: Store> Store for Faulty<S> {
         operation: OperationId,
         batch: Batch,
     ) -> Result<Vec<Version>, CommitError> {
-        if self.stopped.load(Ordering::Acquire) {
-            let stopped = "an earlier answer was lost".to_owned();
-            return Err(CommitError::Unavailable(stopped));
-        }
-        match pop(&self.commits) {
-            None | Some(CommitFault::Pass) => {}
-            Some(CommitFault::Held(gate)) => gate.pass().await,
-            Some(CommitFault::Full) => return Err(CommitError::Full),
-            Some(CommitFault::Unavailable) => {
-                return Err(CommitError::Unavailable("planned".to_owned()));
-            }
-            Some(CommitFault::Lost) => return Err(self.stop()),
-            Some(CommitFault::Unacknowledged) => {
-                self.store.commit(operation, batch).await?;
-                return Err(self.stop());
-            }
-        }
-        self.store.commit(operation, batch).await
+        self.commit_as_planned(self.store.commit(operation, batch))
+            .await
     }
 
     async fn before(&self, at: Timestamp, keep: u64) -> Result<Revision, ReadError> {
@@ -230,6 +238,33 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn trim(&self, before: Revision) -> Result<(), CommitError> {
         self.store.trim(before).await
+    }
+
+    fn indexes(&self, collection: &CollectionPath) -> Vec<IndexState> {
+        self.store.indexes(collection)
+    }
+
+    fn indexed(&self) -> Vec<CollectionPath> {
+        self.store.indexed()
+    }
+
+    fn unfinished(&self) -> Vec<CollectionPath> {
+        self.store.unfinished()
+    }
+
+    async fn alter_indexes(
+        &self,
+        collection: &CollectionPath,
+        add: Vec<Index>,
+        take: Vec<Index>,
+    ) -> Result<(), CommitError> {
+        self.commit_as_planned(self.store.alter_indexes(collection, add, take))
+            .await
+    }
+
+    async fn build_indexes(&self, collection: &CollectionPath) -> Result<Built, CommitError> {
+        self.commit_as_planned(self.store.build_indexes(collection))
+            .await
     }
 }
 

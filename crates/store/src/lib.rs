@@ -19,6 +19,9 @@
 //!    atomic commit.
 //! 7. **Fail stop**: after a commit whose fate is unknown nothing is acknowledged
 //!    until the store is opened again.
+//! 8. **Indexes change nothing**: a page is the same with an index as without, but for the
+//!    time that it takes. While a unique one is ready, no write gives a second member of
+//!    the collection an equal value.
 //! 9. **Quotas**: no write makes a collection hold more than its batch says that it may.
 //!
 //! Applying a batch is pure: everything that could differ from one machine to the
@@ -27,10 +30,13 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+mod error;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
+mod index;
 mod observer;
 mod quota;
+mod scan;
 pub mod sqlite;
 
 use std::any::Any;
@@ -40,13 +46,15 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
-use matchbook_core::feed::Content;
 use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Epoch, Revision, Version};
 use tokio::sync::watch;
 
+pub use error::{ChangesError, CommitError, ReadError, Rejection, Taken};
+pub use index::{Built, Duplicates, Index, IndexState};
 pub use observer::{Observer, Unobserved};
 pub use quota::{Excess, Measure, Quota};
+pub use scan::{Only, Page, Scan};
 
 /// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
 /// that a node never applies what it would read differently.
@@ -160,6 +168,39 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`CommitError`].
     fn trim(&self, before: Revision) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// The indexes of a collection, ready or not. Never blocks.
+    fn indexes(&self, collection: &CollectionPath) -> Vec<IndexState>;
+
+    /// The collections that have indexes, ready or not. Never blocks.
+    fn indexed(&self) -> Vec<CollectionPath>;
+
+    /// Those with work left for [`Store::build_indexes`]. Never blocks.
+    fn unfinished(&self) -> Vec<CollectionPath>;
+
+    /// Gives a collection these indexes besides those that it has, and takes these away.
+    /// Those of a collection without members are ready at once; others, and what is taken
+    /// away, are work for [`Store::build_indexes`].
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    fn alter_indexes(
+        &self,
+        collection: &CollectionPath,
+        add: Vec<Index>,
+        take: Vec<Index>,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
+
+    /// Does one piece of the work on a collection's indexes, which does not hold up
+    /// commits, and goes on where the last one ended, be it before this opening. An index
+    /// is ready when its last piece is done.
+    ///
+    /// # Errors
+    /// [`CommitError`].
+    fn build_indexes(
+        &self,
+        collection: &CollectionPath,
+    ) -> impl Future<Output = Result<Built, CommitError>> + Send;
 }
 
 /// Where a store stands.
@@ -314,92 +355,6 @@ pub enum Effect {
     Delete,
 }
 
-/// Which members of a collection to read, and in which order.
-#[derive(Clone, Debug)]
-pub struct Scan {
-    /// Direct members of this.
-    pub collection: CollectionPath,
-    /// Filter, order and the place to go on after.
-    pub query: Arc<matchbook_core::query::Query>,
-    /// What else decides which members; `None`: all may be read.
-    pub only: Option<Only>,
-    /// Where the page before ended; `None` at the start.
-    pub after: Option<matchbook_core::query::Place>,
-    /// At most so many items.
-    pub limit: usize,
-    /// Stop early, after at least one item, when the bodies exceed this.
-    pub max_bytes: usize,
-    /// Whether to count all that match.
-    pub count: bool,
-    /// Read at this position or later.
-    pub at_least: Revision,
-}
-
-/// Which documents may be read, beside what a query asks for. It is asked for each of
-/// them that the query matches, on the thread that reads.
-#[derive(Clone)]
-pub struct Only(Arc<Admits>);
-
-type Admits = dyn Fn(&DocumentPath, &Content<'_>) -> bool + Send + Sync;
-
-impl Only {
-    /// Those for which this holds.
-    pub fn new(
-        admits: impl Fn(&DocumentPath, &Content<'_>) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(admits))
-    }
-
-    /// Whether this document may be read.
-    #[must_use]
-    pub fn admits(&self, path: &DocumentPath, content: &Content<'_>) -> bool {
-        (self.0)(path, content)
-    }
-}
-
-impl std::fmt::Debug for Only {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Only")
-    }
-}
-
-impl Scan {
-    /// The next piece of all members, in order of path, and so many at a time.
-    #[must_use]
-    pub fn members(
-        collection: CollectionPath,
-        after: Option<matchbook_core::query::Place>,
-        limit: usize,
-        max_bytes: usize,
-    ) -> Self {
-        Self {
-            collection,
-            query: Arc::default(),
-            only: None,
-            after,
-            limit,
-            max_bytes,
-            count: false,
-            at_least: Revision::ZERO,
-        }
-    }
-}
-
-/// A piece of a collection.
-#[derive(Debug)]
-pub struct Page {
-    /// The items, in the order asked for. There may be fewer than the limit, or none,
-    /// although more follow: an engine does not look at too many documents for one page.
-    pub items: Vec<(DocumentPath, Arc<Document>)>,
-    /// The place to go on after; `None` if nothing follows.
-    pub next: Option<matchbook_core::query::Place>,
-    /// The state of the store that was read, or where the reading began, if it was too
-    /// long for one snapshot: what changed since is in the changes from there.
-    pub position: Version,
-    /// How many match in all, if that was asked for.
-    pub count: Option<u64>,
-}
-
 /// Which entries of the log to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -464,69 +419,3 @@ pub struct Entry {
     /// What became of the document.
     pub effect: Effect,
 }
-
-/// Why a read gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadError {
-    /// The store has not come as far as `at_least` in time.
-    NotYet,
-    /// What was read is not what was written: a fault of the disk or of memory. The
-    /// text is for the log.
-    Corrupt(String),
-    /// The engine failed. The text is for the log.
-    Failed(String),
-}
-
-/// Why [`Store::changes`] gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangesError {
-    /// The log no longer reaches back so far.
-    Compacted,
-    /// The position belongs to a history that is not this store's, or lies ahead.
-    OtherHistory,
-    /// As any read.
-    Read(ReadError),
-}
-
-impl From<ReadError> for ChangesError {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
-/// Why a commit was not acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitError {
-    /// Nothing was applied: these writes did not meet their expectation.
-    Rejected(Vec<Rejection>),
-    /// Nothing was applied: with these writes, each without those before it in the list, a
-    /// collection would have held more than it may.
-    Exceeded(Vec<Excess>),
-    /// Nothing was applied: the disk is full.
-    Full,
-    /// Nothing was applied: the store takes no writes. The text is for the log.
-    Unavailable(String),
-    /// Whether it was applied is not known. The text is for the log.
-    Indeterminate(String),
-}
-
-/// A write that did not meet its expectation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// Its place in the batch.
-    pub index: usize,
-    /// The revision that the document stands at; `None` if it does not exist.
-    pub current: Option<Revision>,
-}
-
-macro_rules! display_error {
-    ($($type:ty),*) => {$(
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(self, f)
-            }
-        }
-        impl std::error::Error for $type {}
-    )*};
-}
-display_error!(ReadError, ChangesError, CommitError);

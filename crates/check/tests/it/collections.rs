@@ -61,6 +61,13 @@ fn section_12_settings_that_cannot_hold_are_refused() {
         (json!({"max_document_bytes": 0}), "/max_document_bytes"),
         (json!({"set": {"at": "tomorrow"}}), ""),
         (json!({"schema": {"type": "strnig"}}), "/schema/type"),
+        (json!({"indexes": "n"}), ""),
+        (json!({"indexes": ["a", "a..b"]}), "/indexes/1"),
+        (json!({"unique": ["/~2"]}), "/unique/0"),
+        (
+            json!({"indexes": (0..17).map(|n| n.to_string()).collect::<Vec<_>>()}),
+            "",
+        ),
         (
             json!({"schema": {"properties": {"a": {"pattern": "("}}}}),
             "/schema/properties/a/pattern",

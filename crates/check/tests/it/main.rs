@@ -43,6 +43,7 @@ mod framing;
 mod full_disk;
 mod hosts;
 mod imports;
+mod indexes;
 mod limits;
 mod lists;
 mod lost_answers;

@@ -356,6 +356,7 @@ fn section_3_lines_16_to_20_are_answered_as_they_are_found() {
         Kind::Malformed,
         Kind::PatchConflict,
         Kind::Invalid,
+        Kind::Taken,
         Kind::Forbidden,
         Kind::StorageFull,
         Kind::ContentTooLarge,

@@ -81,6 +81,35 @@ pub fn of_text(text: &str) -> Vec<u8> {
     key.bytes
 }
 
+/// What the keys of all strings that begin with this begin with.
+#[must_use]
+pub fn of_prefix(text: &str) -> Vec<u8> {
+    let mut key = of_text(text);
+    key.pop();
+    key
+}
+
+/// Between which bytes the keys of this key's kind lie: from the first on, and before the
+/// second.
+#[must_use]
+pub fn kin(key: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let tag = key.first().copied().unwrap_or_default() & 0xF0;
+    (vec![tag], vec![tag.saturating_add(0x10)])
+}
+
+/// The least bytes that are greater than all that begin with these.
+#[must_use]
+pub fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut after = prefix.to_vec();
+    while let Some(last) = after.pop() {
+        if let Some(greater) = last.checked_add(1) {
+            after.push(greater);
+            return after;
+        }
+    }
+    vec![u8::MAX; prefix.len() + 1]
+}
+
 /// The type of the value that a key stands for.
 #[must_use]
 pub fn kind(key: &[u8]) -> Kind {

@@ -208,7 +208,7 @@ pub(super) fn dotted(field: &str, parameter: &str) -> Result<Pointer, QueryFault
     pointed(&format!("/{}", escaped.replace('.', "/")), parameter)
 }
 
-fn pointed(pointer: &str, parameter: &str) -> Result<Pointer, QueryFault> {
+pub(super) fn pointed(pointer: &str, parameter: &str) -> Result<Pointer, QueryFault> {
     let fault = |reason| QueryFault::Field {
         parameter: shown(parameter),
         reason,

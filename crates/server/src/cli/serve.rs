@@ -98,6 +98,7 @@ async fn serve(
         () = retention(settings).keep(app.store()) => {}
         () = renew_keys(authenticator) => {}
         () = receipts::sweep(app.store()) => {}
+        () = app.keep_indexes() => {}
         () = app.keep_rates() => {}
         () = operations::run(app) => {}
         () = operations::sweep(app) => {}

@@ -2,6 +2,7 @@
 //! `/_/collections/`, and this is what they come to.
 
 mod fields;
+pub(crate) mod indexes;
 mod pattern;
 mod quota;
 mod schema;
@@ -16,7 +17,7 @@ use matchbook_core::field::media_type::MediaType;
 use matchbook_core::form::FieldType;
 use matchbook_core::json::{self, text::quote_into};
 use matchbook_core::problem::{Kind, Problem};
-use matchbook_store::Effect;
+use matchbook_store::{Effect, Index};
 use serde_json::Value;
 
 use fields::Fields;
@@ -36,6 +37,7 @@ pub(crate) struct Rules {
     max_bytes: Option<u64>,
     /// What forms need to know; nothing where they may not save.
     fields: Fields,
+    indexes: Vec<Index>,
 }
 
 /// The rules of all collections that have settings.
@@ -88,6 +90,12 @@ impl Collections {
         Ok(())
     }
 
+    /// Whether any has such an index.
+    fn any_index(&self, such: impl Fn(&Index) -> bool) -> bool {
+        let mut indexes = self.all.iter().flat_map(|(_, rules)| rules.indexes.iter());
+        indexes.any(such)
+    }
+
     /// The schemas, each with the pattern that it is of.
     pub(crate) fn schemas(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.schemas
@@ -115,6 +123,7 @@ impl Rules {
             policy,
             schema,
             fields: typed.map(fields::fields).unwrap_or_default(),
+            indexes: settings.wanted().unwrap_or_default(),
             set: settings.set.into_iter().collect(),
             max_documents: settings.max_documents,
             max_bytes: settings.max_bytes,

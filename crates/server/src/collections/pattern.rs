@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use matchbook_core::name::CollectionPath;
+
 /// A pattern, such as `projects.*.tasks` for `/projects/{any}/tasks`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Part>);
@@ -57,6 +59,18 @@ impl Pattern {
         all && segments.next().is_none()
     }
 
+    /// The collection that it means, if that is only one.
+    pub(crate) fn only(&self) -> Option<CollectionPath> {
+        let mut path = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Is(text) => path.extend(["/", text]),
+                Part::Any => return None,
+            }
+        }
+        CollectionPath::parse(&path).ok()
+    }
+
     /// Of two that mean the same collection, the one that says more counts: the one whose
     /// first difference is a name.
     pub(crate) fn precedence(&self) -> Vec<bool> {
@@ -101,6 +115,10 @@ mod tests {
         for (pattern, collection, expected) in cases {
             let matches = Pattern::read(pattern).unwrap().matches(collection);
             assert_eq!(matches, expected, "{pattern} {collection}");
+            let only = Pattern::read(pattern).unwrap().only();
+            let only = only.as_ref().map(CollectionPath::as_str);
+            let is_this = expected && !pattern.contains("%2A");
+            assert_eq!(only == Some(collection), is_this, "{pattern} {collection}");
         }
         for bad in ["a.b", "a..b", ".a.", "a%2A", "a.b.c.d", ""] {
             assert!(Pattern::read(bad).is_err(), "{bad}");

@@ -29,6 +29,12 @@ pub(super) struct Settings {
     /// Members that the server sets with each write.
     #[serde(default)]
     pub(super) set: BTreeMap<String, Source>,
+    /// Fields by which lists are found.
+    #[serde(default)]
+    pub(super) indexes: Vec<String>,
+    /// Fields in which no two documents have equal values.
+    #[serde(default)]
+    pub(super) unique: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -64,6 +70,7 @@ impl Settings {
                 detail: "no document has 0 bytes".to_owned(),
             });
         }
+        settings.wanted()?;
         let schema = settings.schema.as_ref().map(Schema::read).transpose()?;
         Ok((settings, schema))
     }

@@ -8,7 +8,7 @@ use matchbook_core::name::DocumentPath;
 use matchbook_core::problem::Problem;
 use matchbook_core::tag::Revision;
 use matchbook_store::{
-    Batch, CommitError, Effect, Expected, OperationId, Quota, ReadError, Store, Write,
+    Batch, CommitError, Effect, Expected, OperationId, Quota, ReadError, Store, Taken, Write,
 };
 use uuid::Uuid;
 
@@ -236,8 +236,13 @@ impl<'a, S: Store> Running<'a, S> {
         };
         let counted = (!batch.quotas.is_empty()).then(|| batch.clone());
         let operation = OperationId(Uuid::now_v7().as_u128());
-        let versions = match self.app.store.commit(operation, batch).await {
+        let committed = match self.app.prepare_indexes(&batch.writes).await {
+            Ok(()) => self.app.store.commit(operation, batch).await,
+            Err(error) => Err(error),
+        };
+        let versions = match committed {
             Ok(versions) => versions,
+            Err(CommitError::Taken(taken)) => return self.note(&taken).await,
             Err(CommitError::Exceeded(excesses)) => {
                 let counted = counted.iter();
                 self.taken.extend(counted.flat_map(|batch| {
@@ -268,6 +273,17 @@ impl<'a, S: Store> Running<'a, S> {
 }
 
 impl<S: Store> Running<'_, S> {
+    /// Notes which documents cannot be saved, so that the rest of the piece can.
+    async fn note(&mut self, taken: &[Taken]) -> Committed {
+        let Some(problems) = self.app.taken(taken).await else {
+            return Committed::Overtaken;
+        };
+        let paths = taken.iter().map(|taken| taken.path.clone());
+        let details = problems.into_iter().map(|(_, problem)| problem.detail);
+        self.taken.extend(paths.zip(details));
+        Committed::Taken
+    }
+
     /// What the collections that are written to may hold.
     fn quotas(&self, writes: &[Write]) -> Vec<Quota> {
         let setup = self.app.in_force.current();

@@ -25,7 +25,7 @@ pub(crate) use documents::{Documents, is_setup};
 pub use policies::PolicyFiles;
 
 /// Where the settings of collections are.
-const COLLECTIONS: &str = "/_/collections";
+pub(crate) const COLLECTIONS: &str = "/_/collections";
 
 /// Where the policies are.
 const POLICIES: &str = "/_/policies";
@@ -97,7 +97,7 @@ impl Setup {
         (setup, faults)
     }
 
-    /// Whether what was saved, and these writes after it, can hold.
+    /// What was saved, and these writes after it, come to, if it can hold.
     ///
     /// # Errors
     /// What is wrong, of the first write after which something is.
@@ -106,7 +106,8 @@ impl Setup {
         mut documents: Documents,
         writes: &[Write],
         principal: &Arc<Principal>,
-    ) -> Result<(), Problem> {
+    ) -> Result<Self, Problem> {
+        let mut last = Self::default();
         for write in writes.iter().filter(|write| is_setup(&write.path)) {
             documents.apply(write);
             let (setup, faults) = Self::read(given, &documents);
@@ -117,14 +118,16 @@ impl Setup {
             }
             let locked_out = setup
                 .rights
+                .as_ref()
                 .is_some_and(|rights| !rights.asker(principal).may_administer(&write.path));
             if locked_out {
                 let detail = "you yourself could no longer change this: permit 'admin' to somebody \
                               whom you are";
                 return Err(Problem::invalid(detail, Vec::new()));
             }
+            last = setup;
         }
-        Ok(())
+        Ok(last)
     }
 }
 

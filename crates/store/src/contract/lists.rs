@@ -14,7 +14,7 @@ const VALUES: [&str; 12] = [
 ];
 
 /// `/c/000` and so on, with members of other collections between and around them.
-fn documents(count: usize) -> Vec<Write> {
+pub(super) fn documents(count: usize) -> Vec<Write> {
     let mut writes = vec![put("/b/0", None, "{}"), put("/c/000/sub/1", None, "{}")];
     for at in 0..count {
         let value = VALUES[at * 7 % VALUES.len()];
@@ -37,7 +37,7 @@ fn documents(count: usize) -> Vec<Write> {
     writes
 }
 
-fn scan(query: &str, limit: usize) -> Scan {
+pub(super) fn scan(query: &str, limit: usize) -> Scan {
     Scan {
         query: Arc::new(ListQuery::parse(Some(query)).unwrap().query),
         ..Scan::members(collection("/c"), None, limit, usize::MAX)
@@ -71,7 +71,7 @@ fn ids(page: &Page) -> impl Iterator<Item = String> {
 }
 
 /// Reads all pages.
-async fn all(store: &impl Store, mut scan: Scan) -> Vec<String> {
+pub(super) async fn all(store: &impl Store, mut scan: Scan) -> Vec<String> {
     let mut found = Vec::new();
     loop {
         let page = store.scan(scan.clone()).await.unwrap();

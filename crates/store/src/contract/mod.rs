@@ -11,6 +11,7 @@ mod batches;
 mod changes;
 mod commits;
 mod epochs;
+mod indexes;
 mod lists;
 mod log;
 mod quotas;
@@ -31,6 +32,7 @@ pub use batches::*;
 pub use changes::*;
 pub use commits::*;
 pub use epochs::*;
+pub use indexes::*;
 pub use lists::*;
 pub use log::*;
 pub use quotas::*;
@@ -96,6 +98,12 @@ macro_rules! contract_suite {
             pages_join_to_the_whole_list
             a_page_tells_documents_position_and_count
             a_page_is_bounded_in_bytes
+            pages_are_the_same_with_indexes
+            an_index_is_built_while_writes_go_on
+            a_unique_value_is_given_once
+            a_batch_gives_a_unique_value_once
+            one_of_many_gets_a_unique_value
+            values_that_are_there_twice_are_counted
         }
     };
     (@each $engine:expr; $($case:ident)*) => {

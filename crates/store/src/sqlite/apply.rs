@@ -1,15 +1,19 @@
 //! Applying one batch within the writer's transaction (guarantees 2, 3 and 6).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use matchbook_core::json::Pointer;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, OptionalExtension, Statement};
 
+use super::entries::Entries;
+use super::indexes::{Indexes, Known};
 use super::row::{APPEND, Content, JSON, LogRow, number, revision};
 use super::usage::{Counted, Counts};
-use crate::{Batch, Effect, Excess, Expected, OperationId, Receipt, Rejection, Write};
+use crate::{Batch, Effect, Excess, Expected, OperationId, Receipt, Rejection, Taken, Write};
 
 /// The prepared statements of the writer.
 pub(super) struct Statements<'c> {
@@ -18,7 +22,16 @@ pub(super) struct Statements<'c> {
     create: Statement<'c>,
     replace: Statement<'c>,
     remove: Statement<'c>,
+    entries: Entries<'c>,
+    savepoint: Savepoint<'c>,
     counts: Counts<'c>,
+}
+
+/// So that a batch that comes to nothing half-way leaves nothing.
+struct Savepoint<'c> {
+    set: Statement<'c>,
+    undo: Statement<'c>,
+    release: Statement<'c>,
 }
 
 /// What a batch came to.
@@ -28,6 +41,8 @@ pub(super) enum Verdict {
     Applied(Applied),
     /// None of it does.
     Rejected(Vec<Rejection>),
+    /// None of it does: these writes' documents would have values that others have.
+    Taken(Vec<Taken>),
     /// Nor here: a collection would hold too much.
     Exceeded(Vec<Excess>),
 }
@@ -79,8 +94,19 @@ impl<'c> Statements<'c> {
             remove: connection.prepare(
                 "DELETE FROM documents WHERE collection = ?1 AND id = ?2 AND revision = ?3",
             )?,
+            entries: Entries::prepare(connection)?,
+            savepoint: Savepoint {
+                set: connection.prepare("SAVEPOINT batch")?,
+                undo: connection.prepare("ROLLBACK TO batch")?,
+                release: connection.prepare("RELEASE batch")?,
+            },
             counts: Counts::prepare(connection)?,
         })
+    }
+
+    /// What a piece of building an index needs.
+    pub(super) const fn entries(&mut self) -> &mut Entries<'c> {
+        &mut self.entries
     }
 
     /// Applies all of a batch or nothing; `last` is the last revision in use, and
@@ -90,6 +116,30 @@ impl<'c> Statements<'c> {
         operation: OperationId,
         batch: &Batch,
         last: &mut Revision,
+        indexes: &Indexes,
+        version: impl Fn(Revision) -> Version,
+    ) -> Result<Verdict, Fault> {
+        let indexed = Indexed::by(batch, indexes);
+        if !indexed.refuse() {
+            return self.apply_indexed(operation, batch, last, &indexed, version);
+        }
+        self.savepoint.set.execute([])?;
+        let verdict = self.apply_indexed(operation, batch, last, &indexed, version)?;
+        if let Verdict::Taken(_) | Verdict::Exceeded(_) = verdict {
+            self.savepoint.undo.execute([])?;
+        }
+        self.savepoint.release.execute([])?;
+        Ok(verdict)
+    }
+
+    /// As [`Self::apply`], but for what was done of a batch whose value is taken, or for
+    /// which there is no room.
+    fn apply_indexed(
+        &mut self,
+        operation: OperationId,
+        batch: &Batch,
+        last: &mut Revision,
+        indexed: &Indexed<'_>,
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
         // The statement of a single write checks its expectation itself; several must
@@ -107,52 +157,123 @@ impl<'c> Statements<'c> {
         } else {
             Counted::default()
         };
+        // A value that is taken comes before a collection that is full (contract §3).
+        if !counted.excesses.is_empty() && !indexed.refuse() {
+            return Ok(Verdict::Exceeded(counted.excesses));
+        }
+        let mut next = *last;
+        let mut applied = match self.write_all(operation, batch, &mut next, indexed, single)? {
+            Verdict::Applied(applied) => applied,
+            refused => return Ok(refused),
+        };
         if !counted.excesses.is_empty() {
             return Ok(Verdict::Exceeded(counted.excesses));
         }
-        let mut applied = Applied::default();
-        let mut next = *last;
-        for write in &batch.writes {
+        if let Some(receipt) = &batch.receipt {
             next = following(next)?;
+            let versions = applied.places.iter().map(|place| version(place.revision));
+            let body = receipt.body(versions);
+            applied.places.push(Place {
+                revision: next,
+                previous: None,
+            });
+            self.keep_receipt(operation, batch, receipt, &body, next)?;
+            applied.receipt = Some(body);
+        }
+        self.counts.keep(counted)?;
+        *last = next;
+        Ok(Verdict::Applied(applied))
+    }
+
+    /// Applies the writes of a batch, one after the other. `next` becomes the last revision
+    /// of them.
+    fn write_all(
+        &mut self,
+        operation: OperationId,
+        batch: &Batch,
+        next: &mut Revision,
+        indexed: &Indexed<'_>,
+        single: bool,
+    ) -> Result<Verdict, Fault> {
+        let mut applied = Applied::default();
+        let mut taken = Vec::new();
+        let mut out = HashSet::new();
+        for (index, write) in batch.writes.iter().enumerate() {
+            *next = following(*next)?;
             let previous = standing(batch, &applied.places, write.expected);
-            if !self.point(write, previous, next)? {
+            let place = Place {
+                revision: *next,
+                previous,
+            };
+            applied.places.push(place);
+            if matches!(write.expected, Expected::After(before) if out.contains(&before)) {
+                out.insert(index);
+                continue;
+            }
+            if !self.point(write, previous, *next)? {
                 if single {
                     let current = self.current(&write.path)?;
                     return Ok(Verdict::Rejected(vec![Rejection { index: 0, current }]));
                 }
                 return Err(Fault::Inconsistent("an expectation held and then did not"));
             }
-            row(operation, batch, write, next, previous).append(&mut self.append)?;
-            applied.places.push(Place {
-                revision: next,
-                previous,
-            });
-        }
-        if let Some(receipt) = &batch.receipt {
-            next = following(next)?;
-            let versions = applied.places.iter().map(|place| version(place.revision));
-            let write = Write {
-                path: receipt.path.clone(),
-                expected: Expected::Absent,
-                effect: Effect::Put {
-                    content_type: Receipt::CONTENT_TYPE.into(),
-                    body: receipt.body(versions),
-                    patch: None,
-                },
-            };
-            if !self.point(&write, None, next)? {
-                return Err(Fault::Inconsistent("a receipt was not there and then was"));
+            if let Some(known) = indexed.of(write)
+                && let Some(field) = self.index(known, write, previous)?
+            {
+                let path = write.path.clone();
+                taken.push(Taken { index, path, field });
+                out.insert(index);
+                continue;
             }
-            row(operation, batch, &write, next, None).append(&mut self.append)?;
-            applied.places.push(Place {
-                revision: next,
-                previous: None,
-            });
-            applied.receipt = write.effect.body().cloned();
+            row(operation, batch, write, *next, previous).append(&mut self.append)?;
         }
-        self.counts.keep(counted)?;
-        *last = next;
-        Ok(Verdict::Applied(applied))
+        Ok(if taken.is_empty() {
+            Verdict::Applied(applied)
+        } else {
+            Verdict::Taken(taken)
+        })
+    }
+
+    /// Writes the document that tells what the batch made.
+    fn keep_receipt(
+        &mut self,
+        operation: OperationId,
+        batch: &Batch,
+        receipt: &Receipt,
+        body: &Bytes,
+        next: Revision,
+    ) -> Result<(), Fault> {
+        let write = Write {
+            path: receipt.path.clone(),
+            expected: Expected::Absent,
+            effect: Effect::Put {
+                content_type: Receipt::CONTENT_TYPE.into(),
+                body: body.clone(),
+                patch: None,
+            },
+        };
+        if !self.point(&write, None, next)? {
+            return Err(Fault::Inconsistent("a receipt was not there and then was"));
+        }
+        row(operation, batch, &write, next, None).append(&mut self.append)?;
+        Ok(())
+    }
+
+    /// Brings indexes up to date, unless the write gives its document a value that another
+    /// has in this field.
+    fn index(
+        &mut self,
+        known: &[Known],
+        write: &Write,
+        previous: Option<Revision>,
+    ) -> rusqlite::Result<Option<Pointer>> {
+        let id = write.path.id();
+        let changes = self.entries.changes(known, write, previous)?;
+        let taken = self.entries.taken(&changes, id)?;
+        if taken.is_none() {
+            self.entries.keep(&changes, id)?;
+        }
+        Ok(taken)
     }
 
     /// The writes whose expectation does not hold.
@@ -207,6 +328,33 @@ impl<'c> Statements<'c> {
             (Effect::Delete, None) => usize::from(self.current(&write.path)?.is_none()),
         };
         Ok(changed == 1)
+    }
+}
+
+/// The indexes of the collections that a batch writes to.
+#[derive(Debug)]
+struct Indexed<'a>(BTreeMap<&'a str, Arc<[Known]>>);
+
+impl<'a> Indexed<'a> {
+    fn by(batch: &'a Batch, indexes: &Indexes) -> Self {
+        let mut all = BTreeMap::new();
+        for write in &batch.writes {
+            let collection = write.path.collection();
+            if let Some(known) = indexes.of(collection) {
+                all.insert(collection, known);
+            }
+        }
+        Self(all)
+    }
+
+    fn of(&self, write: &Write) -> Option<&[Known]> {
+        self.0.get(write.path.collection()).map(|known| &**known)
+    }
+
+    /// Whether any of them refuses values.
+    fn refuse(&self) -> bool {
+        let mut all = self.0.values().flat_map(|known| known.iter());
+        all.any(Known::refuses)
     }
 }
 

@@ -8,13 +8,17 @@
 
 mod apply;
 mod backup;
+mod build;
 mod cache;
 mod changes;
 mod checkpoint;
 mod connection;
 mod directory;
+mod entries;
 mod error;
 mod history;
+mod indexes;
+mod lookup;
 mod open;
 mod page;
 mod points;
@@ -31,6 +35,7 @@ mod tests;
 mod touched;
 mod trim;
 mod usage;
+mod walk;
 mod writer;
 
 use std::sync::atomic::Ordering;
@@ -43,18 +48,19 @@ use matchbook_core::tag::{Revision, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    Batch, Changes, ChangesError, CommitError, Document, OperationId, Page, ReadError, Scan, Scope,
-    Status, Store,
+    Batch, Built, Changes, ChangesError, CommitError, Document, Index, IndexState, OperationId,
+    Page, ReadError, Scan, Scope, Status, Store,
 };
 pub use backup::{BackedUp, backup, restore};
 use changes::Span;
 use directory::Directory;
 pub use error::OpenError;
+use indexes::{Known, Stage};
 use points::Points;
 use readers::Readers;
 use shared::Shared;
 use trim::Trimmed;
-use writer::{Commit, Job};
+use writer::{Commit, Job, Reply};
 
 /// What can be chosen about the engine.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +135,13 @@ impl SqliteStore {
         let read = self.points.read(work).await?;
         self.shared.reached(read.position).await?;
         Ok(read.found)
+    }
+
+    /// Asks the writer, and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, CommitError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
     }
 
     fn ask_to_close(&self) {
@@ -280,15 +293,47 @@ impl Store for SqliteStore {
 
     async fn trim(&self, before: Revision) -> Result<(), CommitError> {
         loop {
-            let (reply, answer) = oneshot::channel();
-            let job = Job::Trim(before, reply);
-            self.jobs.send(job).await.map_err(|_| closed())?;
-            let (trimmed, took) = answer.await.map_err(|_| closed())??;
+            let (trimmed, took) = self.ask(|reply| Job::Trim(before, reply)).await?;
             if trimmed == Trimmed::All {
                 return Ok(());
             }
             // So that at most half of the writer's time and of the disk's is taken.
             tokio::time::sleep(took).await;
         }
+    }
+
+    fn indexes(&self, collection: &CollectionPath) -> Vec<IndexState> {
+        self.shared.indexes.states(collection.as_str())
+    }
+
+    fn indexed(&self) -> Vec<CollectionPath> {
+        let is_wanted = |known: &Known| known.stage != Stage::Dropped;
+        self.shared.indexes.collections(is_wanted)
+    }
+
+    fn unfinished(&self) -> Vec<CollectionPath> {
+        let is_unfinished = |known: &Known| known.stage != Stage::Ready;
+        self.shared.indexes.collections(is_unfinished)
+    }
+
+    async fn alter_indexes(
+        &self,
+        collection: &CollectionPath,
+        add: Vec<Index>,
+        take: Vec<Index>,
+    ) -> Result<(), CommitError> {
+        let collection = collection.clone();
+        self.ask(|reply| Job::Alter(collection, [add, take], reply))
+            .await
+    }
+
+    async fn build_indexes(&self, collection: &CollectionPath) -> Result<Built, CommitError> {
+        let collection = collection.clone();
+        let (built, took) = self.ask(|reply| Job::Build(collection, reply)).await?;
+        if matches!(built, Built::Part { .. }) {
+            // As for trimming.
+            tokio::time::sleep(took).await;
+        }
+        Ok(built)
     }
 }

@@ -16,6 +16,7 @@ use super::connection::BUSY_WAIT;
 use super::directory::Directory;
 use super::error::OpenError;
 use super::history::History;
+use super::indexes;
 use super::points::Points;
 use super::readers::Readers;
 use super::row::{number, revision};
@@ -69,6 +70,7 @@ impl SqliteStore {
             options,
             observer,
         ));
+        indexes::load(&writer, &shared.indexes).map_err(fail)?;
         measure(&shared, &database);
         let connections = |count: usize, wait: Duration| -> Result<Vec<_>, OpenError> {
             let connections: rusqlite::Result<_> = (0..count.max(1))

@@ -59,6 +59,7 @@ impl Items {
             next,
             position: shared.history.version(position),
             count: None,
+            index: None,
         }
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn collections(
         )
         SELECT name FROM step WHERE name IS NOT NULL AND name NOT GLOB '/_/*' LIMIT ?2";
     let after = after.map_or("", CollectionPath::as_str);
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let limit = at_most(limit);
     let mut step = prepared(connection, STEP)?;
     let mut rows = step.query((after, limit)).map_err(|error| failed(&error))?;
     let mut found = Vec::new();
@@ -110,6 +110,11 @@ pub(super) fn last(connection: &Connection) -> Result<Revision, ReadError> {
         row.get::<_, Option<i64>>(0).map_err(|error| failed(&error))
     })?;
     Ok(revision(last.flatten().unwrap_or_default()))
+}
+
+/// How many rows to read, as SQLite takes it.
+pub(super) fn at_most(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 pub(super) fn prepared<'c>(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
+use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::Revision;
 use rusqlite::types::ValueRef;
@@ -53,7 +54,21 @@ pub(super) struct Content<'a> {
     pub(super) body: &'a [u8],
 }
 
+/// The text of a document that is JSON, by its media type; none is [`JSON`].
+pub(super) fn json<'a>(content_type: Option<&str>, body: &'a [u8]) -> Option<&'a str> {
+    let is_json = content_type.is_none_or(|name| {
+        name == JSON || MediaType::read(name).is_some_and(|media| media.is_json())
+    });
+    std::str::from_utf8(body).ok().filter(|_| is_json)
+}
+
 impl<'a> LogRow<'a> {
+    /// The document's text, if it is JSON.
+    pub(super) fn json(&self) -> Option<&'a str> {
+        let content = self.content?;
+        json(content.content_type, content.body)
+    }
+
     /// Appends the row to the log.
     pub(super) fn append(&self, statement: &mut Statement<'_>) -> rusqlite::Result<()> {
         let content = self.content;

@@ -14,11 +14,11 @@
 use std::ops::ControlFlow;
 
 use matchbook_core::feed::Content;
-use matchbook_core::field::media_type::MediaType;
 use matchbook_core::query::Place;
 use matchbook_core::tag::Revision;
 use rusqlite::Connection;
 
+use super::lookup;
 use super::page::{Best, Items};
 use super::read::{Read, last, one, prepared, snapshot};
 use super::row::{LogRow, columns, failed, number};
@@ -26,7 +26,7 @@ use super::shared::Shared;
 use crate::{Page, ReadError, Scan};
 
 /// Rows that one read transaction examines: some hundred milliseconds.
-const PIECE_ROWS: usize = 100_000;
+pub(super) const PIECE_ROWS: usize = 100_000;
 
 /// Reads one page, and a position that holds all of it.
 pub(super) fn page(
@@ -39,13 +39,18 @@ pub(super) fn page(
         name: scan.collection.as_str(),
         piece_rows: PIECE_ROWS,
     };
-    let mut read = if scan.query.sort.is_empty() {
-        collection.in_key_order(shared, scan)?
-    } else {
-        collection.in_order(shared, scan)?
+    let by_index = lookup::page(connection, shared, scan)?;
+    let mut read = match by_index {
+        Some(read) => read,
+        None if scan.query.sort.is_empty() => collection.in_key_order(shared, scan)?,
+        None => collection.in_order(shared, scan)?,
     };
     if scan.count {
-        read.found.count = Some(collection.count(scan)?);
+        let by_index = lookup::count(connection, shared, scan)?;
+        read.found.count = Some(match by_index {
+            Some(count) => count,
+            None => collection.count(scan)?,
+        });
         read.position = last(connection)?;
     }
     Ok(read)
@@ -137,38 +142,10 @@ impl Collection<'_> {
                 Ok(ControlFlow::Continue(()))
             })
         })?;
-        let mut items = Items::new(scan);
-        let mut end = None;
-        let mut more = false;
-        for (place, revision) in best.in_order() {
-            let document = self.load_at(revision, |row| items.add(row, shared))?;
-            // It may have been superseded and trimmed since: the changes tell.
-            if document.is_some_and(|added| added.is_break()) {
-                more = true;
-                break;
-            }
-            end = Some(place);
-        }
         let first = first.unwrap_or(Revision::ZERO);
-        let found = items.page(shared, first, end.filter(|_| more));
+        let found = best_page(self.connection, shared, scan, best, first)?;
         let position = last(self.connection)?;
         Ok(Read { found, position })
-    }
-
-    /// Shows a row of the log to a visitor, if it is there.
-    fn load_at<T>(
-        &self,
-        revision: Revision,
-        visitor: impl FnOnce(&LogRow<'_>) -> Result<T, ReadError>,
-    ) -> Result<Option<T>, ReadError> {
-        const ROW: &str = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM log AS l WHERE l.revision = ?1"
-        );
-        one(self.connection, ROW, [number(revision)], |row| {
-            visitor(&LogRow::read(row)?)
-        })
     }
 
     fn count(&self, scan: &Scan) -> Result<u64, ReadError> {
@@ -209,17 +186,55 @@ impl Collection<'_> {
     }
 }
 
+/// The page of the best rows, as of a position.
+pub(super) fn best_page(
+    connection: &Connection,
+    shared: &Shared,
+    scan: &Scan,
+    best: Best<'_>,
+    position: Revision,
+) -> Result<Page, ReadError> {
+    let mut items = Items::new(scan);
+    let mut end = None;
+    let mut more = false;
+    for (place, revision) in best.in_order() {
+        let document = load_at(connection, revision, |row| items.add(row, shared))?;
+        // It may have been superseded and trimmed since: the changes tell.
+        if document.is_some_and(|added| added.is_break()) {
+            more = true;
+            break;
+        }
+        end = Some(place);
+    }
+    Ok(items.page(shared, position, end.filter(|_| more)))
+}
+
+/// Shows a row of the log to a visitor, if it is there.
+fn load_at<T>(
+    connection: &Connection,
+    revision: Revision,
+    visitor: impl FnOnce(&LogRow<'_>) -> Result<T, ReadError>,
+) -> Result<Option<T>, ReadError> {
+    const ROW: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM log AS l WHERE l.revision = ?1"
+    );
+    one(connection, ROW, [number(revision)], |row| {
+        visitor(&LogRow::read(row)?)
+    })
+}
+
 /// The row's JSON, `None` within if it has none, if the scan selects the row.
-fn selected<'a>(scan: &Scan, row: &LogRow<'a>) -> Result<Option<Option<&'a str>>, ReadError> {
+pub(super) fn selected<'a>(
+    scan: &Scan,
+    row: &LogRow<'a>,
+) -> Result<Option<Option<&'a str>>, ReadError> {
     let query = &scan.query;
     if query.filter.is_empty() && query.sort.is_empty() && scan.only.is_none() {
         return Ok(Some(None));
     }
-    let content = row.content.filter(|content| {
-        let media = content.content_type.map(MediaType::read);
-        media.is_none_or(|media| media.is_some_and(|media| media.is_json()))
-    });
-    let json = content.and_then(|content| std::str::from_utf8(content.body).ok());
+    let json = row.json();
     if !query.matches(json) {
         return Ok(None);
     }

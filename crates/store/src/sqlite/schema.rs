@@ -21,6 +21,13 @@
 //!    `horizon` is there; of the entries up to `swept`, deletions and what they and
 //!    others superseded are gone.
 //! 6. `log.checksum` covers all other columns of its row.
+//! 7. Of each index that is wanted, `entries` has a row for each member of its collection
+//!    whose id is not after `built` (for each, if that is NULL), and none else: its `key`
+//!    is `matchbook_core::query::index_key` of the document. Where a key of a unique index
+//!    is cut, another row, under the negative number, has the SHA-256 of the whole key, so
+//!    that equal rows mean equal values.
+//! 8. `indexes.duplicates` of a unique index counts the rows for a value in it but the
+//!    first one of each value; none if they are of absent values.
 //! 9. A row of `usage` holds the number of the collection's rows in `documents`, and the
 //!    sum of the lengths of their bodies.
 //!
@@ -38,7 +45,7 @@ use super::error::OpenError;
 pub(super) const APPLICATION_ID: i32 = 0x4d_62_6b_31;
 
 /// The version of the format that this program writes, in `user_version`.
-pub(super) const FORMAT: i32 = 2;
+pub(super) const FORMAT: i32 = 3;
 
 /// The first version that this program reads: opening brings it to [`FORMAT`].
 pub(super) const OLDEST_FORMAT: i32 = 1;
@@ -87,6 +94,26 @@ CREATE TABLE IF NOT EXISTS usage (
     collection TEXT PRIMARY KEY,
     documents INTEGER NOT NULL,
     bytes INTEGER NOT NULL          -- of their bodies
+) STRICT, WITHOUT ROWID;
+";
+
+/// What version 3 added.
+const INDEXES: &str = "
+CREATE TABLE IF NOT EXISTS indexes (
+    number INTEGER PRIMARY KEY,     -- whose the entries are
+    collection TEXT NOT NULL,
+    field TEXT NOT NULL,            -- a JSON Pointer
+    is_unique INTEGER NOT NULL,
+    is_wanted INTEGER NOT NULL,     -- 0: its entries are about to go, and then itself
+    built TEXT,                     -- members up to this id have entries; NULL: all have
+    duplicates INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS indexes_of_collection ON indexes (collection);
+CREATE TABLE IF NOT EXISTS entries (
+    number INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (number, key, id)
 ) STRICT, WITHOUT ROWID;
 ";
 
@@ -139,6 +166,7 @@ pub(super) fn create(connection: &mut Connection, epoch: &str) -> rusqlite::Resu
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(USAGE)?;
+    transaction.execute_batch(INDEXES)?;
     transaction.execute("INSERT INTO epochs VALUES (0, ?1)", [epoch])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
@@ -152,6 +180,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     }
     let transaction = connection.transaction()?;
     transaction.execute_batch(USAGE)?;
+    transaction.execute_batch(INDEXES)?;
     transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }

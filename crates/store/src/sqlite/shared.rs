@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::Options;
 use super::cache::DocumentCache;
 use super::history::History;
+use super::indexes::Indexes;
 use super::row::JSON;
 use super::schema::PAGE_BYTES;
 use super::tail::Tail;
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) cache: DocumentCache,
     pub(super) touched: Touched,
     pub(super) tail: Tail,
+    pub(super) indexes: Indexes,
     pub(super) observer: Arc<dyn Observer>,
     /// Length of the database when it was last looked at.
     pub(super) database_bytes: AtomicU64,
@@ -52,6 +54,7 @@ impl Shared {
             cache: DocumentCache::new(options.cache_bytes),
             touched: Touched::new(applied),
             tail: Tail::new(applied, options.tail_bytes),
+            indexes: Indexes::default(),
             observer,
             database_bytes: AtomicU64::new(0),
             free_pages: AtomicU64::new(0),

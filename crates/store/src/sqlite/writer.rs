@@ -15,16 +15,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use matchbook_core::name::DocumentPath;
+use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::{Revision, Version};
 use rusqlite::{Connection, ErrorCode, Statement};
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Applied, Fault, Place, Statements, Verdict};
+use super::build;
 use super::checkpoint::{WalKeeper, count_free};
 use super::shared::Shared;
 use super::trim::{self, Trimmed};
-use crate::{Batch, CommitError, Derived, Document, Effect, Entry, OperationId, Receipt};
+use crate::{
+    Batch, Built, CommitError, Derived, Document, Effect, Entry, Index, OperationId, Receipt,
+};
 
 /// Commits that wait for the writer. More wait for a place here, which bounds nothing
 /// but the queue: their bodies are in memory already.
@@ -38,14 +41,18 @@ const GROUP_WRITES: usize = 1_024;
 /// few syncs.
 const GROUP_BYTES: usize = 4 * 1_024 * 1_024;
 
+/// Where the answer to who asked goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, CommitError>>;
+
 /// What the writer is asked to do.
 pub(super) enum Job {
     Commit(Commit),
     /// One piece of trimming up to the revision; answers how long it took.
-    Trim(
-        Revision,
-        oneshot::Sender<Result<(Trimmed, Duration), CommitError>>,
-    ),
+    Trim(Revision, Reply<(Trimmed, Duration)>),
+    /// To change which indexes a collection is to have.
+    Alter(CollectionPath, [Vec<Index>; 2], Reply<()>),
+    /// One piece of the work on a collection's indexes; answers how long it took.
+    Build(CollectionPath, Reply<(Built, Duration)>),
     /// To take no more, and to end when the queue is empty.
     Close,
 }
@@ -54,7 +61,7 @@ pub(super) enum Job {
 pub(super) struct Commit {
     pub(super) operation: OperationId,
     pub(super) batch: Batch,
-    pub(super) reply: oneshot::Sender<Result<Vec<Version>, CommitError>>,
+    pub(super) reply: Reply<Vec<Version>>,
 }
 
 impl Commit {
@@ -123,6 +130,14 @@ impl<'c> Writer<'c> {
                     let trimmed = self.trim(before);
                     let _ = reply.send(trimmed.map(|trimmed| (trimmed, began.elapsed())));
                 }
+                Job::Alter(collection, [add, take], reply) => {
+                    let _ = reply.send(self.alter(&collection, &add, &take));
+                }
+                Job::Build(collection, reply) => {
+                    let began = Instant::now();
+                    let built = self.build(&collection);
+                    let _ = reply.send(built.map(|built| (built, began.elapsed())));
+                }
                 Job::Close => jobs.close(),
             }
             self.wal.tend(self.connection, self.shared);
@@ -166,7 +181,11 @@ impl<'c> Writer<'c> {
         } in group
         {
             let version = |revision| self.shared.history.version(revision);
-            match self.statements.apply(*operation, batch, &mut last, version) {
+            let indexes = &self.shared.indexes;
+            match self
+                .statements
+                .apply(*operation, batch, &mut last, indexes, version)
+            {
                 Ok(verdict) => verdicts.push(verdict),
                 Err(fault) => return Err(self.roll_back(&fault)),
             }
@@ -247,6 +266,7 @@ impl<'c> Writer<'c> {
                         .collect())
                 }
                 Verdict::Rejected(rejections) => Err(CommitError::Rejected(rejections)),
+                Verdict::Taken(taken) => Err(CommitError::Taken(taken)),
                 Verdict::Exceeded(excesses) => Err(CommitError::Exceeded(excesses)),
             });
         }
@@ -292,27 +312,55 @@ impl<'c> Writer<'c> {
     }
 
     fn trim(&mut self, before: Revision) -> Result<Trimmed, CommitError> {
+        let before = before.min(self.last);
+        let trimmed = self.work(|writer| Ok(trim::piece(writer.connection, before)?))?;
+        self.shared.set_horizon(before);
+        count_free(self.shared, self.connection);
+        Ok(trimmed)
+    }
+
+    fn alter(
+        &mut self,
+        collection: &CollectionPath,
+        add: &[Index],
+        take: &[Index],
+    ) -> Result<(), CommitError> {
+        let name = collection.as_str();
+        let known = self.work(|writer| Ok(build::alter(writer.connection, name, add, take)?))?;
+        self.shared.indexes.set(name, known);
+        Ok(())
+    }
+
+    fn build(&mut self, collection: &CollectionPath) -> Result<Built, CommitError> {
+        let (built, known) = self.work(|writer| {
+            let entries = writer.statements.entries();
+            Ok(build::piece(writer.connection, entries, collection)?)
+        })?;
+        self.shared.indexes.set(collection.as_str(), known);
+        Ok(built)
+    }
+
+    /// Does what is no commit of a client's, in a transaction of its own.
+    fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, CommitError> {
         if !self.shared.writable.load(Ordering::Acquire) {
             return Err(stopped());
         }
-        let before = before.min(self.last);
         if let Err(error) = self.begin.execute([]) {
             return self.refused(&error.into());
         }
-        let trimmed = match trim::piece(self.connection, before) {
-            Ok(trimmed) => trimmed,
-            Err(error) => return self.refused(&error.into()),
+        let done = match work(self) {
+            Ok(done) => done,
+            Err(fault) => return self.refused(&fault),
         };
         match self
             .commit
             .execute([])
             .map_err(|error| self.commit_failed(error))
         {
-            Ok(_) => {
-                self.shared.set_horizon(before);
-                count_free(self.shared, self.connection);
-                Ok(trimmed)
-            }
+            Ok(_) => Ok(done),
             Err(Failure::Nothing(error)) => Err(error),
             Err(Failure::Unknown(text)) => {
                 self.stop(&text);

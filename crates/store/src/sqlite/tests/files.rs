@@ -68,7 +68,7 @@ fn an_unknown_format_is_refused_and_both_versions_are_named() {
     let (error, text) = refusal(place.path());
     assert!(matches!(error, OpenError::UnknownFormat { found: 77, .. }));
     assert!(
-        text.contains("version 77") && text.contains("versions 1 to 2 only"),
+        text.contains("version 77") && text.contains("versions 1 to 3 only"),
         "{text}"
     );
     let destination = place.path().join("copy");

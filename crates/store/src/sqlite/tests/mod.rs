@@ -16,6 +16,7 @@ use crate::{Batch, CommitError, Effect, ReadError, Store, Unobserved, Write};
 mod changes;
 mod faults;
 mod files;
+mod indexes;
 mod usage;
 
 /// The engine with so many bytes of memory.
