@@ -280,7 +280,6 @@ impl<'a, S: Store> Work<'a, S> {
             caller,
             ..
         } = planned;
-        self.requests.push(self.answers.len());
         let document = match &effect {
             Effect::Delete => None,
             Effect::Put {
