@@ -24,6 +24,7 @@ mod create;
 mod document;
 mod feed;
 mod list;
+mod openapi;
 mod pages;
 mod rebase;
 mod representation;
