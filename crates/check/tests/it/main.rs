@@ -50,6 +50,7 @@ mod methods;
 mod model;
 mod names;
 mod ndjson;
+mod openapi;
 mod order;
 mod origin;
 mod pages;

@@ -3,8 +3,11 @@
 use matchbook_core::limits::{PAGE_DEFAULT, PAGE_MAX, SEGMENT_BYTES};
 use serde_json::{Value, json};
 
-/// A list of entity tags, or `*` (RFC 9110 §13.1.1).
-const TAGS: &str = r##"^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$"##;
+/// A list of entity tags (RFC 9110 §13.1.1).
+const TAGS: &str = r##"^(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*$"##;
+
+/// One range of bytes (RFC 9110 §14.1.2). Of several, none is sent alone.
+const RANGE: &str = "^bytes=([0-9]+-[0-9]*|-[0-9]+)$";
 
 /// `Idempotency-Key`, with or without its quotes.
 const KEY: &str = r##"^("[!#-+\--\[\]-~]{1,255}"|[!#-+\--\[\]-~]{1,255})$"##;
@@ -69,8 +72,13 @@ pub(super) fn if_match(required: bool) -> Value {
                  one stands now: 412. `*`: whatever is there.";
     json!({
         "name": "If-Match", "in": "header", "required": required, "description": about,
-        "schema": {"type": "string", "pattern": TAGS}, "example": "*",
+        "schema": tags(), "example": "*",
     })
+}
+
+/// Tags, or `*`.
+fn tags() -> Value {
+    json!({"anyOf": [{"const": "*"}, {"type": "string", "pattern": TAGS}]})
 }
 
 /// A segment of a path.
@@ -98,25 +106,22 @@ fn header(name: &str, about: &str, schema: &Value) -> Value {
 /// Parameters that are described once.
 pub(super) fn of_requests() -> Value {
     let text = json!({"type": "string"});
-    let tags = json!({"type": "string", "pattern": TAGS});
+    let names = json!({"type": "string", "examples": ["title"]});
+    let range = json!({"type": "string", "pattern": RANGE, "examples": ["bytes=0-99"]});
+    let tags = tags();
     json!({
         "If-None-Match": header("If-None-Match", "Tags that the client has: 304 if one of them stands. `*` in a write: only if nothing is there, else 412.", &tags),
         "Idempotency-Key": header("Idempotency-Key", "A new name for each new request, such as a UUID, so that it can be sent again when its answer was lost: a repeat gets the first answer, and is not done twice. With another request the same key is a 422. Kept for 24 hours.", &json!({"type": "string", "pattern": KEY})),
         "Prefer": header("Prefer", "`return=representation`: answer with what the write made (200, or 201), in place of 204. `return=minimal` is the default. `wait=N`: wait up to N seconds for changes. What is not known is ignored.", &text),
-        "Range": header("Range", "Bytes of the document, such as `bytes=0-99`. What does not parse is ignored.", &text),
-        "_sort": query("_sort", "Fields to sort by, with `-` before one for the other direction: `-changed,title`. Nested ones with `.`.", &json!({"type": "string", "pattern": FIELDS_SORTED})),
-        "_fields": query("_fields", "The fields of each document that are wanted: `title,author.name`. The tags are those of the whole documents.", &json!({"type": "string", "pattern": FIELDS})),
+        "Range": header("Range", "Bytes of the document, such as `bytes=0-99`.", &range),
+        "_sort": query("_sort", "Fields to sort by, with `-` before one for the other direction: `-changed,title`. Nested ones with `.`.", &names),
+        "_fields": query("_fields", "The fields of each document that are wanted: `title,author.name`. The tags are those of the whole documents.", &names),
         "_limit": query("_limit", "Most items on the page.", &json!({"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT})),
         "_after": query("_after", "`next` of the page before, with the same filters and order.", &text),
         "_count": query("_count", "Whether to count all that match.", &json!({"type": "boolean", "default": false})),
         "_since": query("_since", "In place of a list: the changes after this cursor. `_sort`, `_after` and `_count` do not go with it.", &text),
     })
 }
-
-/// Names of fields, comma-separated.
-const FIELDS: &str = r"^[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,[A-Za-z0-9]+(\.[A-Za-z0-9]+)*){0,8}$";
-const FIELDS_SORTED: &str =
-    r"^-?[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,-?[A-Za-z0-9]+(\.[A-Za-z0-9]+)*){0,8}$";
 
 /// The name of settings: a pattern of collections.
 pub(super) fn pattern() -> Value {

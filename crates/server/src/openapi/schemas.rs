@@ -153,20 +153,23 @@ fn changes() -> Value {
 
 fn json_patch() -> Value {
     let pointer = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"});
-    let operation = |names: &[&str], required: &[&str]| {
+    // The whole document is not to be removed.
+    let below = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)+$"});
+    let operation = |names: &[&str], required: &[&str], path: &Value, from: &Value| {
         json!({
             "type": "object",
             "required": required,
-            "properties": {"op": {"enum": names}, "path": pointer, "from": pointer, "value": {}},
+            "properties": {"op": {"enum": names}, "path": path, "from": from, "value": {}},
         })
     };
     json!({
         "type": "array",
         "description": "RFC 6902. All of it is done, or nothing.",
         "items": {"anyOf": [
-            operation(&["add", "replace", "test"], &["op", "path", "value"]),
-            operation(&["remove"], &["op", "path"]),
-            operation(&["move", "copy"], &["op", "path", "from"]),
+            operation(&["add", "replace", "test"], &["op", "path", "value"], &pointer, &pointer),
+            operation(&["remove"], &["op", "path"], &below, &pointer),
+            operation(&["move"], &["op", "path", "from"], &pointer, &below),
+            operation(&["copy"], &["op", "path", "from"], &pointer, &pointer),
         ]},
     })
 }

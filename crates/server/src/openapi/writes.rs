@@ -50,14 +50,13 @@ pub(super) fn put(view: &View, place: &Place, name: &str, kept: &Kept) -> Value 
     };
     let [etag, modified, version, applied] = tags();
     let made = [etag, modified, version, applied, location()];
-    let stored = || Some(kept.stored.clone());
     Operation::new(view, format!("put{name}"), &place.collection(), "Make or replace a document")
         .about(about)
         .takes([fields::if_match(false), parameter("If-None-Match")])
         .takes(common())
         .content(kept.sent.clone())
-        .answers(200, "Saved; the content is what is stored, where the server set something or `Prefer: return=representation` asked.", tags(), stored())
-        .answers(201, "Made. Content as with 200.", made, stored())
+        .answers(200, "Saved; the content is what is stored, where the server set something or `Prefer: return=representation` asked.", tags(), Some(kept.stored.clone()))
+        .answers(201, "Made, durably. It has content where a 200 would have been sent for a document that was there.", made, None)
         .answers(204, "Saved, durably. `ETag` is the tag for the next save; where what is stored is not byte for byte what was sent, `Matchbook-Version` is.", tags(), None)
         .refuses(&CONTENT)
         .refuses(&[403, 412, 428, 507])
@@ -151,7 +150,7 @@ pub(super) fn post(view: &View, place: &Place, name: &str, kept: &Kept) -> Value
         .about(about)
         .takes(common())
         .content(kept.sent.clone())
-        .answers(201, "Made, durably. With what is stored, where the server set something or `Prefer: return=representation` asked.", made, Some(kept.stored.clone()))
+        .answers(201, "Made, durably. Its content is what is stored, where the server set something or `Prefer: return=representation` asked.", made, None)
         .refuses(&CONTENT)
         .refuses(&[403, 412, 507])
         .value()
