@@ -80,7 +80,7 @@ fn kept(place: &Place, name: &str, schemas: &mut Schemas) -> Kept {
 fn own(place: &Place) -> Kept {
     let (schema, example) = match place.collection().as_str() {
         "/_/policies" => {
-            let text = json!({"schema": {"type": "string"}, "example": "permit (principal, action, resource);"});
+            let text = json!({"schema": {"type": "string"}, "example": "permit (principal is User, action, resource);"});
             return Kept {
                 sent: json!({"text/plain": text}),
                 stored: json!({"text/*": {"schema": {}}}),

@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 /// A list of entity tags (RFC 9110 §13.1.1).
 const TAGS: &str = r##"^(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*$"##;
 
-/// One range of bytes (RFC 9110 §14.1.2). Of several, none is sent alone.
-const RANGE: &str = "^bytes=([0-9]+-[0-9]*|-[0-9]+)$";
-
 /// `Idempotency-Key`, with or without its quotes.
 const KEY: &str = r##"^("[!#-+\--\[\]-~]{1,255}"|[!#-+\--\[\]-~]{1,255})$"##;
 
@@ -107,13 +104,15 @@ fn header(name: &str, about: &str, schema: &Value) -> Value {
 pub(super) fn of_requests() -> Value {
     let text = json!({"type": "string"});
     let names = json!({"type": "string", "examples": ["title"]});
-    let range = json!({"type": "string", "pattern": RANGE, "examples": ["bytes=0-99"]});
     let tags = tags();
     json!({
         "If-None-Match": header("If-None-Match", "Tags that the client has: 304 if one of them stands. `*` in a write: only if nothing is there, else 412.", &tags),
         "Idempotency-Key": header("Idempotency-Key", "A new name for each new request, such as a UUID, so that it can be sent again when its answer was lost: a repeat gets the first answer, and is not done twice. With another request the same key is a 422. Kept for 24 hours.", &json!({"type": "string", "pattern": KEY})),
         "Prefer": header("Prefer", "`return=representation`: answer with what the write made (200, or 201), in place of 204. `return=minimal` is the default. `wait=N`: wait up to N seconds for changes. What is not known is ignored.", &text),
-        "Range": header("Range", "Bytes of the document, such as `bytes=0-99`.", &range),
+        "Range": {
+            "name": "Range", "in": "header", "description": "Bytes of the document, such as `bytes=0-99`.",
+            "schema": text, "example": "bytes=0-99",
+        },
         "_sort": query("_sort", "Fields to sort by, with `-` before one for the other direction: `-changed,title`. Nested ones with `.`.", &names),
         "_fields": query("_fields", "The fields of each document that are wanted: `title,author.name`. The tags are those of the whole documents.", &names),
         "_limit": query("_limit", "Most items on the page.", &json!({"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT})),
@@ -130,6 +129,6 @@ pub(super) fn pattern() -> Value {
         "name": "id", "in": "path", "required": true,
         "description": "The segments of a collection's path with '.' between them, and '*' for any: `notes`, `projects.*.tasks`.",
         "schema": {"type": "string", "maxLength": SEGMENT_BYTES, "pattern": format!(r"^{NAME}(\.{NAME}\.{NAME})*$")},
-        "example": "recipes",
+        "example": "drafts",
     })
 }

@@ -155,21 +155,20 @@ fn json_patch() -> Value {
     let pointer = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"});
     // The whole document is not to be removed.
     let below = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)+$"});
-    let operation = |names: &[&str], required: &[&str], path: &Value, from: &Value| {
+    let operation = |names: &[&str], required: &[&str], path: &Value| {
         json!({
             "type": "object",
             "required": required,
-            "properties": {"op": {"enum": names}, "path": path, "from": from, "value": {}},
+            "properties": {"op": {"enum": names}, "path": path, "from": pointer, "value": {}},
         })
     };
     json!({
         "type": "array",
         "description": "RFC 6902. All of it is done, or nothing.",
         "items": {"anyOf": [
-            operation(&["add", "replace", "test"], &["op", "path", "value"], &pointer, &pointer),
-            operation(&["remove"], &["op", "path"], &below, &pointer),
-            operation(&["move"], &["op", "path", "from"], &pointer, &below),
-            operation(&["copy"], &["op", "path", "from"], &pointer, &pointer),
+            operation(&["add", "replace", "test"], &["op", "path", "value"], &pointer),
+            operation(&["remove"], &["op", "path"], &below),
+            operation(&["move", "copy"], &["op", "path", "from"], &pointer),
         ]},
     })
 }
@@ -223,7 +222,7 @@ fn settings() -> Value {
         "properties": {
             "schema": {"type": ["object", "boolean", "null"], "description": "A JSON Schema 2020-12 for each document that is written from now on."},
             "preconditions": {"enum": ["required", "optional", null], "description": "Whether a write to an existing document needs a precondition."},
-            "max_document_bytes": {"type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX},
+            "max_document_bytes": {"type": ["integer", "null"], "minimum": 1},
             "set": {
                 "type": "object",
                 "description": "Members that the server sets with each write.",
@@ -276,14 +275,25 @@ fn point_into(schema: &mut Value, place: &str) {
     }
 }
 
-/// What a client has to send: the server sets some members itself, and where they are
-/// required, they need not be sent. `None`: the same as is stored.
+/// What a client has to send. What the server sets itself need not be sent, and may be
+/// anything. `None`: the same as is stored.
 pub(super) fn to_send(schema: &Value, set: &[String]) -> Option<Value> {
+    if set.is_empty() {
+        return None;
+    }
     let mut schema = schema.clone();
-    let required = schema.get_mut("required")?.as_array_mut()?;
-    let before = required.len();
-    required.retain(|name| !set.iter().any(|set| name == set));
-    (required.len() < before).then_some(schema)
+    let members = schema.as_object_mut()?;
+    if let Some(Value::Array(required)) = members.get_mut("required") {
+        required.retain(|name| !set.iter().any(|set| name == set));
+    }
+    if let Some(Value::Object(properties)) = members.get_mut("properties") {
+        for (name, property) in properties {
+            if set.contains(name) {
+                *property = json!({"description": "The server sets it."});
+            }
+        }
+    }
+    Some(schema)
 }
 
 /// A document that the schema gives as an example.
