@@ -60,7 +60,7 @@ fn set_up(server: &Server, authorization: &str) {
             .send()
             .status(201);
     }
-    let request = server.put("/plain/1", "1");
+    let request = server.put("/plain/0", "1");
     let request = request.field("Authorization", authorization);
     request.send().status(201);
 }

@@ -155,20 +155,23 @@ fn json_patch() -> Value {
     let pointer = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"});
     // The whole document is not to be removed.
     let below = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)+$"});
-    let operation = |names: &[&str], required: &[&str], path: &Value| {
-        json!({
-            "type": "object",
-            "required": required,
-            "properties": {"op": {"enum": names}, "path": path, "from": pointer, "value": {}},
-        })
+    let operation = |names: &[&str], path: &Value, more: Option<(&str, &Value)>| {
+        let mut required = vec!["op", "path"];
+        let mut members = json!({"op": {"enum": names}, "path": path});
+        if let (Some((name, schema)), Some(members)) = (more, members.as_object_mut()) {
+            required.push(name);
+            members.insert(name.to_owned(), schema.clone());
+        }
+        json!({"type": "object", "required": required, "properties": members})
     };
+    let (any, from) = (json!({}), Some(("from", &pointer)));
     json!({
         "type": "array",
         "description": "RFC 6902. All of it is done, or nothing.",
         "items": {"anyOf": [
-            operation(&["add", "replace", "test"], &["op", "path", "value"], &pointer),
-            operation(&["remove"], &["op", "path"], &below),
-            operation(&["move", "copy"], &["op", "path", "from"], &pointer),
+            operation(&["add", "replace", "test"], &pointer, Some(("value", &any))),
+            operation(&["remove"], &below, None),
+            operation(&["move", "copy"], &pointer, from),
         ]},
     })
 }
