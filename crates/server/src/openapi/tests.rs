@@ -1,3 +1,5 @@
+//! What must hold for every such document.
+
 use super::*;
 
 fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
