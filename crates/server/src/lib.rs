@@ -28,6 +28,7 @@ mod evaluate;
 mod feed;
 mod forms;
 mod list;
+mod openapi;
 mod pages;
 mod rebase;
 mod representation;

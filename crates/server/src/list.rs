@@ -375,7 +375,7 @@ async fn collections_page<S: Store>(
 }
 
 /// Collections that may be listed, and the last one that was looked at, if there are more.
-async fn listable<S: Store>(
+pub(crate) async fn listable<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     limit: usize,

@@ -12,6 +12,7 @@ use crate::app::{App, Call};
 use crate::auth::{self, SESSION};
 use crate::body::Body;
 use crate::content::Content;
+use crate::openapi::{self, OPENAPI};
 use crate::{batch, create, document, feed, forms, list, operations, pages, write};
 
 /// The futures of all but reads of documents are boxed: every request's future is as
@@ -49,6 +50,7 @@ pub(crate) async fn route<S: Store>(
         (Target::Reserved(name), _) if name == "batch" => {
             Box::pin(batch::batch(app, call, content)).await
         }
+        (Target::Reserved(name), _) if name == OPENAPI => Box::pin(openapi::page(app, call)).await,
         (Target::Reserved(name), _) => pages::page(app, call, name),
         (Target::Moved(_), _) => pages::refusal(app, call),
     }

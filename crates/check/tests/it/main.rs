@@ -53,6 +53,7 @@ mod methods;
 mod model;
 mod names;
 mod ndjson;
+mod openapi;
 mod operations;
 mod operations_asked;
 mod operations_survive;

@@ -22,12 +22,14 @@ fn section_3_line_3_a_method_that_is_not_for_this_is_405_with_allow() {
     let server = Server::start();
     let tag = server.create("/a/1", "1");
     for (target, allow) in RESOURCES {
-        for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "TRACE"] {
+        for method in [
+            "GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "TRACE", "QUERY",
+        ] {
             if allow.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
             let mut request = server.request(method, target);
-            if !matches!(method, "GET" | "HEAD" | "TRACE") {
+            if !matches!(method, "GET" | "HEAD" | "TRACE" | "QUERY") {
                 request = request.json("1").if_match("*");
             }
             let refused = request.send();
@@ -35,6 +37,13 @@ fn section_3_line_3_a_method_that_is_not_for_this_is_405_with_allow() {
             refused.lists("allow", allow);
             refused.problem("method-not-allowed");
         }
+    }
+    // No resource says which query such a method takes.
+    for target in ["/a/1?x=1", "/?_limit=1", "/_/changes?_since="] {
+        server.request("TRACE", target).send().status(405);
+        server.request("BREW", target).send().status(501);
+        let put = server.request("PUT", target).json("1").send();
+        put.status(if target == "/a/1?x=1" { 400 } else { 405 });
     }
     server.holds("/a/1", "1", &tag);
 }

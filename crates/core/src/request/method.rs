@@ -17,7 +17,7 @@ pub enum Method {
     Delete,
     /// RFC 9110 §9.3.7.
     Options,
-    /// CONNECT or TRACE: known, and allowed nowhere here.
+    /// CONNECT, TRACE or QUERY: known, and allowed nowhere here.
     Other,
     /// Not in RFC 9110 or RFC 5789.
     Unknown,
@@ -58,6 +58,7 @@ impl From<&http::Method> for Method {
             http::Method::DELETE => Self::Delete,
             http::Method::OPTIONS => Self::Options,
             http::Method::CONNECT | http::Method::TRACE => Self::Other,
+            _ if method.as_str() == "QUERY" => Self::Other,
             _ => Self::Unknown,
         }
     }

@@ -22,7 +22,20 @@ impl Request<'_> {
                 let list = ListQuery::parse(self.query);
                 list.map(drop).map_err(|fault| fault.to_string())
             }
+            // Whatever such a request asks for, it does not get it here (line 3).
+            _ if self.has_no_place(target) => Ok(()),
             _ => self.no_query(target),
+        }
+    }
+
+    /// Whether nothing of the target's kind has the method, so that no query is its own.
+    fn has_no_place(&self, target: &Target) -> bool {
+        match (self.method, target) {
+            (Method::Other | Method::Unknown, _) => true,
+            (method, Target::Root) => method.is_unsafe(),
+            (method, Target::Reserved(name)) if name == CHANGES => method.is_unsafe(),
+            (Method::Put | Method::Patch | Method::Delete, Target::Collection(_)) => true,
+            _ => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What holds for each collection (contract §12): its settings are documents below
 //! `/_/collections/`, and this is what they come to.
 
+mod described;
 mod fields;
 pub(crate) mod indexes;
 mod pattern;

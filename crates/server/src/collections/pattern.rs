@@ -6,10 +6,10 @@ use matchbook_core::name::CollectionPath;
 
 /// A pattern, such as `projects.*.tasks` for `/projects/{any}/tasks`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pattern(Vec<Part>);
+pub(crate) struct Pattern(pub(super) Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     /// This segment.
     Is(String),
     /// Any segment.
