@@ -219,8 +219,7 @@ fn batch_answer() -> Value {
 }
 
 fn settings() -> Value {
-    let field = json!({"type": "string", "pattern": "^[a-z]{1,20}$"});
-    let fields = json!({"type": "array", "maxItems": 4, "items": field});
+    let fields = json!({"type": "array", "items": {"type": "string"}});
     json!({
         "type": "object",
         "additionalProperties": false,

@@ -112,6 +112,9 @@ fn parameter_name(index: usize) -> String {
     }
 }
 
+/// The name of the collection of operations.
+const OPERATIONS: &str = "operations";
+
 impl View {
     /// What this caller is told of.
     ///
@@ -122,8 +125,10 @@ impl View {
         let (found, _) = listable(app, call, COLLECTIONS, None).await?;
         let asker = call.asker.as_ref();
         let may_list = |path: &CollectionPath| asker.is_none_or(|asker| asker.may_list(path));
-        let own = OWN.map(|name| CollectionPath::parse(&format!("/_/{name}")));
-        let own: Vec<_> = own.into_iter().flatten().filter(may_list).collect();
+        // Operations are documents that nobody writes.
+        let written = OWN.iter().filter(|name| **name != OPERATIONS);
+        let own = written.map(|name| CollectionPath::parse(&format!("/_/{name}")));
+        let own: Vec<_> = own.flatten().filter(may_list).collect();
         let sees_settings = own
             .iter()
             .any(|path| path.as_str().ends_with("/collections"));
