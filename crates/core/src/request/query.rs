@@ -28,9 +28,11 @@ impl Request<'_> {
         }
     }
 
-    /// Whether nothing of the target's kind has the method, so that no query is its own.
+    /// Whether nothing of the target's kind has the method, so that no query is its own. A
+    /// document takes none with any method.
     fn has_no_place(&self, target: &Target) -> bool {
         match (self.method, target) {
+            (_, Target::Document(_)) => false,
             (Method::Other | Method::Unknown, _) => true,
             (method, Target::Root) => method.is_unsafe(),
             (method, Target::Reserved(name)) if name == CHANGES => method.is_unsafe(),
