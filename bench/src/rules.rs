@@ -33,7 +33,7 @@ const PLACE_POLICY: &str =
 
 /// A policy that is decided anew for each document, by what it holds.
 const FIELDS_POLICY: &str = "permit (principal is User, action, resource) \
-    when { !(resource has owner) || resource.owner == principal.id };";
+    unless { resource has owner && resource.owner != principal.id };";
 
 /// What holds on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

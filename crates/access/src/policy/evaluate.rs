@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entity, EntityUid, PolicyId, Request, Response,
@@ -69,6 +70,17 @@ impl Wanted {
             above: look.above,
             document: look.document,
             members,
+        }
+    }
+
+    /// Appends what policies look at of a document, such that it is the same text only for
+    /// documents that look the same to them.
+    pub(super) fn spell_into(&self, text: &mut String, document: &[u8]) {
+        for (name, raw) in members_of(document, &self.members) {
+            let mut names = self.members.keys();
+            let place = names.position(|other| other == name).unwrap_or_default();
+            // No JSON holds this character, so that it ends both.
+            let _infallible = write!(text, "{place}\0{raw}\0");
         }
     }
 
@@ -190,12 +202,12 @@ fn attributes(
         for (name, raw) in members_of(document, &wanted.members) {
             let wish = wanted.members.get(name)?;
             if wish.is_owner
-                && let Some(owner) = string(raw.get())
+                && let Some(owner) = string(raw)
             {
                 named(OWNER, &owner);
             }
             let declared = wish.declared.as_ref();
-            if let Some(value) = declared.and_then(|declared| value(raw.get(), declared)) {
+            if let Some(value) = declared.and_then(|declared| value(raw, declared)) {
                 members.push((name.to_owned(), value));
             }
         }

@@ -45,11 +45,16 @@ impl Look {
     pub(super) fn needs(&self) -> Needs {
         if self.owner || self.document {
             Needs::Document
-        } else if self.path || self.id || self.identity {
+        } else if self.needs_path() {
             Needs::Path
         } else {
             Needs::Nothing
         }
+    }
+
+    /// Whether the collection is not enough to know of the path.
+    pub(super) fn needs_path(&self) -> bool {
+        self.path || self.id || self.identity
     }
 
     /// Looks at what the other looks at, too.

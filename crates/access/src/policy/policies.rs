@@ -21,8 +21,8 @@ use crate::Principal;
 /// Views that are remembered: a few kilobytes each, so that they take some megabytes.
 const VIEWS: usize = 2_048;
 
-/// Decisions about paths that are remembered; each holds a path.
-const PATHS: usize = 16_384;
+/// Decisions about paths and documents that are remembered; each holds some hundred bytes.
+const DECIDED: usize = 16_384;
 
 /// Policies that were validated, and what was decided by them lately.
 ///
@@ -35,7 +35,7 @@ pub struct Policies {
     /// Of the texts, and of the types that they rely on.
     digest: [u8; 32],
     views: Cache<Key, Seen>,
-    paths: Cache<Key, bool>,
+    decided: Cache<Key, bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,7 @@ struct Key {
     caller: CallerDigest,
     action: Action,
     kind: Kind,
+    /// Where, with what else makes a difference.
     path: Box<str>,
 }
 
@@ -117,7 +118,7 @@ impl Policies {
             rules,
             digest: hash.finalize().into(),
             views: Cache::new(VIEWS),
-            paths: Cache::new(PATHS),
+            decided: Cache::new(DECIDED),
         })
     }
 
@@ -150,20 +151,20 @@ impl Policies {
             place,
             document,
         };
-        if rest.needs() == Needs::Document {
+        let Some(facts) = rest.facts(place, document) else {
             return rest.permits(&self.evaluator, question);
-        }
+        };
         let key = KeyRef {
             caller: caller.digest,
             action,
             kind: place.kind(),
-            path: place.path(),
+            path: &facts,
         };
-        if let Some(permitted) = self.paths.get(&key) {
+        if let Some(permitted) = self.decided.get(&key) {
             return permitted;
         }
         let permitted = rest.permits(&self.evaluator, question);
-        self.paths.insert(key.owned(), permitted);
+        self.decided.insert(key.owned(), permitted);
         permitted
     }
 

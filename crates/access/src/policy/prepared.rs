@@ -196,6 +196,8 @@ pub(super) struct Group {
     pub(super) in_context: bool,
     pub(super) wanted: Wanted,
     pub(super) needs: Needs,
+    /// Whether the collection is not enough for them to know of the path.
+    pub(super) needs_path: bool,
 }
 
 /// What is left of a policy whose guard holds, and what that looks at.
@@ -239,6 +241,7 @@ impl Group {
             in_context: false,
             wanted: Wanted::new(&look, document),
             needs: look.needs(),
+            needs_path: look.needs_path(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What a caller may do in a collection, before it is known to which document.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use cedar_policy::PolicyId;
@@ -10,6 +11,10 @@ use super::needs::Needs;
 use super::place::{Action, Kind, Place};
 use super::prepared::{Group, Loose, Rules};
 use super::types::Record;
+
+/// Longest path and members by which a decision is remembered: names and numbers are
+/// shorter, and texts are hardly ever the same twice.
+const FACTS_BYTES: usize = 512;
 
 /// What a caller may do in a collection, before it is known to which document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +57,29 @@ impl Seen {
 }
 
 impl Rest {
-    pub(super) fn needs(&self) -> Needs {
-        self.group.needs
+    /// All that the decision about a place depends on, beside who wants what in which
+    /// collection; `None` if that is too long to be worth remembering.
+    pub(super) fn facts<'a>(
+        &self,
+        place: Place<'a>,
+        document: Option<&[u8]>,
+    ) -> Option<Cow<'a, str>> {
+        let group = &self.group;
+        if group.needs != Needs::Document {
+            return Some(Cow::Borrowed(place.path()));
+        }
+        let path = if group.needs_path {
+            place.path()
+        } else {
+            place.collection()
+        };
+        let mut facts = path.to_owned();
+        facts.push('\0');
+        if let Some(document) = document {
+            facts.push('{');
+            group.wanted.spell_into(&mut facts, document);
+        }
+        (facts.len() <= FACTS_BYTES).then_some(Cow::Owned(facts))
     }
 
     /// What is left to be decided for one document.

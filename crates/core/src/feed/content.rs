@@ -41,8 +41,7 @@ impl<'a> Content<'a> {
     /// The content of a stored document.
     #[must_use]
     pub fn of(content_type: &'a str, body: &'a [u8]) -> Self {
-        let is_json = content_type == MediaType::JSON.as_str()
-            || MediaType::read(content_type).is_some_and(|media| media.is_json());
+        let is_json = MediaType::read(content_type).is_some_and(|media| media.is_json());
         match std::str::from_utf8(body) {
             Ok(text) if is_json => Self::Json(Cow::Borrowed(text)),
             _ => Self::Other {

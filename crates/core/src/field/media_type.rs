@@ -58,6 +58,9 @@ impl<'a> MediaType<'a> {
     /// around it, which is not kept.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
+        if text == Self::JSON.text {
+            return Some(Self::JSON);
+        }
         let text = text.trim_matches([' ', '\t']);
         let mut cursor = Cursor::new(text.as_bytes());
         let slash = cursor.token().ok()?.len();

@@ -2,7 +2,7 @@
 //! No tree is built and nothing is allocated.
 
 use super::pointer::array_index;
-use super::scan::{string_end, value_end};
+use super::scan::{space_end, string_end, value_end};
 use super::text;
 
 /// The raw text of the value that the tokens of a JSON Pointer (RFC 6901 §4) lead to.
@@ -35,6 +35,31 @@ pub fn members(json: &str) -> impl Iterator<Item = (&str, &str)> {
         let next = opened.then(|| Some((scan.member_name()?, scan.value()?)));
         opened = matches!(next, Some(Some(_)));
         next.flatten()
+    })
+}
+
+/// As [`members`], for bytes: who looks at few members need not know that all others are
+/// UTF-8.
+pub fn members_in(json: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut at = space_end(json, 0);
+    let mut opening = b'{';
+    std::iter::from_fn(move || {
+        // Behind the bracket, and then behind each comma.
+        let is_open = json.get(at) == Some(&opening);
+        opening = b',';
+        at = space_end(json, at + 1);
+        if !is_open || json.get(at) != Some(&b'"') {
+            at = json.len();
+            return None;
+        }
+        let name_end = string_end(json, at);
+        let name = json.get(at..name_end)?;
+        at = space_end(json, name_end);
+        at = space_end(json, at + usize::from(json.get(at) == Some(&b':')));
+        let end = value_end(json, at);
+        let value = json.get(at..end)?;
+        at = space_end(json, end);
+        Some((name, value))
     })
 }
 
@@ -224,6 +249,12 @@ mod tests {
             );
         }
         assert_eq!(members("[1]").count(), 0);
+        let in_bytes = members_in(object.as_bytes());
+        let expected = expected.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        assert!(in_bytes.eq(expected));
+        for empty in [&b"[1]"[..], b"", b"{}", b" { } ", b"7", b"\"a\""] {
+            assert_eq!(members_in(empty).count(), 0);
+        }
         assert_eq!(elements("{\"a\":1}").count(), 0);
     }
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use matchbook_access::Principal;
 use matchbook_access::policy::{Action, Caller, Place, Policies};
 use matchbook_core::decide::{Circumstances, Credentials};
-use matchbook_core::feed::{Content, View};
+use matchbook_core::feed::View;
+use matchbook_core::field::media_type::MediaType;
 use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::precondition::{Access, Validators, Verdict};
 use matchbook_core::problem::Problem;
@@ -99,10 +100,9 @@ pub(crate) struct Asker {
 }
 
 impl Asker {
-    /// Whether something may be done to a document; `None` where there is none.
-    fn may(&self, action: Action, path: &DocumentPath, document: Option<&Content<'_>>) -> bool {
-        // What is not JSON has no members.
-        let members = document.map(|content| content.json().unwrap_or_default().as_bytes());
+    /// Whether something may be done to a document with these members; `None` where there is
+    /// none.
+    fn may(&self, action: Action, path: &DocumentPath, members: Option<&[u8]>) -> bool {
         let place = Place::Document(path.as_str());
         let policies = &self.rights.policies;
         policies.permits(&self.caller, action_at(action, path), place, members)
@@ -156,13 +156,12 @@ impl Call<'_> {
                 Method::Delete => Action::Delete,
                 _ => Action::Read,
             };
-            let document =
-                current.map(|document| Content::of(&document.content_type, &document.body));
-            let permits = asker.may(action, path, document.as_ref());
+            let document = current.map(|document| members(&document.content_type, &document.body));
+            let permits = asker.may(action, path, document);
             let reads = match action {
                 Action::Read => permits,
                 _ if self.is_plain_save(current) => false,
-                _ => asker.may(Action::Read, path, document.as_ref()),
+                _ => asker.may(Action::Read, path, document),
             };
             (action_at(action, path), permits, reads)
         })
@@ -171,8 +170,8 @@ impl Call<'_> {
     /// Whether the caller may read a document.
     pub(crate) fn reads(&self, path: &DocumentPath, document: Option<&Arc<Document>>) -> bool {
         let asker = self.asker.as_ref();
-        let document = document.map(|document| Content::of(&document.content_type, &document.body));
-        asker.is_none_or(|asker| asker.may(Action::Read, path, document.as_ref()))
+        let document = document.map(|document| members(&document.content_type, &document.body));
+        asker.is_none_or(|asker| asker.may(Action::Read, path, document))
     }
 
     /// Whether a save is answered alike for those who may read the document and for those
@@ -276,19 +275,25 @@ impl Call<'_> {
         else {
             return Ok(true);
         };
-        let document = Content::of(content_type, body);
+        let document = members(content_type, body);
         let action = if is_new {
             Action::Create
         } else {
             Action::Update
         };
-        if !asker.may(action, path, Some(&document)) {
+        if !asker.may(action, path, Some(document)) {
             let action = action_at(action, path).name();
             let what = "with the document that would result";
             return Err(Problem::forbidden(action, what));
         }
-        Ok(is_shown && asker.may(Action::Read, path, Some(&document)))
+        Ok(is_shown && asker.may(Action::Read, path, Some(document)))
     }
+}
+
+/// The text whose members policies look at: what is not JSON has none.
+fn members<'a>(content_type: &str, body: &'a [u8]) -> &'a [u8] {
+    let is_json = MediaType::read(content_type).is_some_and(|media_type| media_type.is_json());
+    if is_json { body } else { &[] }
 }
 
 /// What concerns the server itself is for admins.

@@ -84,7 +84,10 @@ impl Sight {
         match self {
             Self::All => true,
             Self::None(_) => false,
-            Self::Some(partial) => partial.asker.may(Action::Read, path, Some(content)),
+            Self::Some(partial) => {
+                let members = content.json().unwrap_or_default().as_bytes();
+                partial.asker.may(Action::Read, path, Some(members))
+            }
         }
     }
 
