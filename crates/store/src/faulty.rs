@@ -189,6 +189,14 @@ impl<S: Store> Store for Faulty<S> {
         self.read(self.store.load(path, at_least)).await
     }
 
+    async fn load_all(
+        &self,
+        paths: Vec<DocumentPath>,
+        max_bytes: usize,
+    ) -> Result<Vec<Option<Arc<Document>>>, ReadError> {
+        self.read(self.store.load_all(paths, max_bytes)).await
+    }
+
     async fn load_version(
         &self,
         path: &DocumentPath,

@@ -82,6 +82,17 @@ pub trait Store: Send + Sync + 'static {
         at_least: Revision,
     ) -> impl Future<Output = Result<Option<Arc<Document>>, ReadError>> + Send;
 
+    /// Several documents, each as it stands: of the first of these paths, as many as have
+    /// `max_bytes` together, and at least one of them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn load_all(
+        &self,
+        paths: Vec<DocumentPath>,
+        max_bytes: usize,
+    ) -> impl Future<Output = Result<Vec<Option<Arc<Document>>>, ReadError>> + Send;
+
     /// The document as it stood at exactly this version; `None` if that was never
     /// this document's, belongs to another history, or is no longer in the log.
     ///

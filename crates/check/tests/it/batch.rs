@@ -211,3 +211,25 @@ fn section_8_what_is_no_batch_is_refused() {
         .status(200)
         .is_body("{\"responses\":[]}\n");
 }
+
+#[test]
+fn section_8_a_slash_too_many_redirects_no_batch() {
+    let server = Server::start();
+    let requests = json!([
+        {"method": "PUT", "path": "/notes/1", "body": 1},
+        {"method": "PUT", "path": "/notes/2/", "body": 2},
+    ]);
+    let sent = json!({"requests": requests}).to_string();
+    let answer = server.post("/_/batch", sent).send();
+    let problem = answer
+        .status(400)
+        .no_field("location")
+        .problem("bad-target");
+    assert_eq!(problem["failed"], 1);
+    server.get("/notes/1").send().status(404);
+    let sent = json!({"atomic": false, "requests": requests}).to_string();
+    let answers = server.post("/_/batch", sent).send().status(200).json();
+    assert_eq!(answers["responses"][0]["status"], 201);
+    assert_eq!(answers["responses"][1]["status"], 308);
+    assert_eq!(answers["responses"][1]["headers"]["location"], "/notes/2");
+}

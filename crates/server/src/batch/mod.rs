@@ -109,7 +109,8 @@ async fn once<S: Store>(
             return Ok(Attempt::Done(answer::simple(call, &answer)));
         }
     }
-    let mut work = Work::new(app, call, now());
+    let targets = batch.items.iter().map(|item| item.parts.uri.path());
+    let mut work = Work::new(app, call, now(), targets);
     for (index, item) in batch.items.into_iter().enumerate() {
         let response = match course.taken.get(&index) {
             Some(problem) => Some(failed(app, call, problem.clone())),
@@ -117,7 +118,7 @@ async fn once<S: Store>(
         };
         if let Some(response) = response {
             if batch.atomic {
-                let response = with_index(response, index);
+                let response = with_index(unmoved(call, response), index);
                 return Ok(refused(app, call, content, claim, response).await);
             }
             work.refuse(Kept::of(response));
@@ -161,6 +162,16 @@ async fn commit<S: Store>(
             Attempt::Overtaken
         }
     })
+}
+
+/// A redirection of one request must not look like one of the batch: a client would follow
+/// it, and send all of it there.
+fn unmoved(call: &Call<'_>, response: Response<Body>) -> Response<Body> {
+    if !response.status().is_redirection() {
+        return response;
+    }
+    let problem = Kind::BadTarget.because("the path has a slash too many at its end");
+    answer::refuse(call, &problem)
 }
 
 /// The problem of the request that failed, with its place.

@@ -1,6 +1,6 @@
 //! What the requests of a batch come to, one after the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use http::Response;
@@ -28,6 +28,12 @@ use crate::representation::Representation;
 use crate::setup::Setup;
 use crate::write::{Planned, plan, succeeded};
 
+/// Documents that are read at a time: to ask for each takes longer than to read it.
+const AHEAD: usize = 64;
+
+/// What they have together.
+const AHEAD_BYTES: usize = 8 * 1_024 * 1_024;
+
 pub(super) struct Work<'a, S> {
     app: &'a App<S>,
     outer: &'a Call<'a>,
@@ -40,6 +46,10 @@ pub(super) struct Work<'a, S> {
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
+    /// Documents that requests to come are about, in their order.
+    ahead: VecDeque<DocumentPath>,
+    /// Those that were read with the last one that was needed.
+    read: HashMap<DocumentPath, Option<Arc<Document>>>,
 }
 
 /// What all requests of a batch come to.
@@ -69,7 +79,17 @@ impl Standing {
 }
 
 impl<'a, S: Store> Work<'a, S> {
-    pub(super) fn new(app: &'a App<S>, outer: &'a Call<'a>, at: Timestamp) -> Self {
+    /// `targets` are the paths that the requests name.
+    pub(super) fn new<'t>(
+        app: &'a App<S>,
+        outer: &'a Call<'a>,
+        at: Timestamp,
+        targets: impl Iterator<Item = &'t str>,
+    ) -> Self {
+        let ahead = targets.filter_map(|path| match Target::parse(path) {
+            Ok(Target::Document(path)) => Some(path),
+            _ => None,
+        });
         Self {
             app,
             outer,
@@ -80,6 +100,8 @@ impl<'a, S: Store> Work<'a, S> {
             requests: Vec::new(),
             quotas: Vec::new(),
             made: HashMap::new(),
+            ahead: ahead.collect(),
+            read: HashMap::new(),
         }
     }
 
@@ -168,16 +190,38 @@ impl<'a, S: Store> Work<'a, S> {
         }
     }
 
-    async fn standing(&self, call: &Call<'_>, path: &DocumentPath) -> Result<Standing, Problem> {
+    async fn standing(
+        &mut self,
+        call: &Call<'_>,
+        path: &DocumentPath,
+    ) -> Result<Standing, Problem> {
         if let Some((index, document)) = self.made.get(path) {
             return Ok(Standing {
                 document: document.clone(),
                 by: Some(*index),
             });
         }
-        let loaded = self.app.store.load(path, Revision::ZERO).await;
-        let document = loaded.map_err(|error| unreadable(call, &error))?;
+        let document = match self.read.remove(path) {
+            Some(document) => document,
+            None => self.read_ahead(call, path).await?,
+        };
         Ok(Standing { document, by: None })
+    }
+
+    /// The document, read together with those that the next requests are about.
+    async fn read_ahead(
+        &mut self,
+        call: &Call<'_>,
+        path: &DocumentPath,
+    ) -> Result<Option<Arc<Document>>, Problem> {
+        while self.ahead.pop_front().is_some_and(|before| before != *path) {}
+        let mut paths = vec![path.clone()];
+        paths.extend(self.ahead.iter().take(AHEAD - 1).cloned());
+        let read = self.app.store.load_all(paths.clone(), AHEAD_BYTES).await;
+        let mut read = read.map_err(|error| unreadable(call, &error))?.into_iter();
+        let first = read.next().flatten();
+        self.read = paths.into_iter().skip(1).zip(read).collect();
+        Ok(first)
     }
 
     async fn write(

@@ -91,6 +91,7 @@ macro_rules! contract_suite {
             followers_miss_nothing_while_others_write_and_trim
             the_position_grows_with_each_commit
             a_read_waits_for_its_position
+            several_documents_are_read_as_each_alone
             readers_never_go_back
             a_batch_is_seen_whole
             collections_are_those_with_members

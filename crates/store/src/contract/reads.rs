@@ -7,7 +7,7 @@ use std::time::Duration;
 use matchbook_core::tag::Revision;
 
 use super::{Engine, batch, body, collection, delete, load, operation, path, put, write};
-use crate::{ReadError, Store};
+use crate::{Document, ReadError, Store};
 
 /// Whoever follows the position sees each commit.
 pub async fn the_position_grows_with_each_commit<E: Engine>(engine: &E) {
@@ -43,6 +43,39 @@ pub async fn a_read_waits_for_its_position<E: Engine>(engine: &E) {
     let never = store.load(&name, Revision::MAX);
     let answer = tokio::time::timeout(Duration::from_secs(60), never).await;
     assert_eq!(answer.unwrap().unwrap_err(), ReadError::NotYet);
+}
+
+/// Several documents are read at once as each is read alone, and as many as was asked for.
+pub async fn several_documents_are_read_as_each_alone<E: Engine>(engine: &E) {
+    let place = engine.place();
+    let names = ["/c/1", "/c/2", "/c/3", "/d/1", "/c/4"];
+    let paths: Vec<_> = names.iter().map(|name| path(name)).collect();
+    for reopened in [false, true] {
+        let store = engine.open(&place);
+        if !reopened {
+            let first = write(&store, put("/c/1", None, "one")).await;
+            write(&store, put("/c/3", None, "three")).await;
+            write(&store, put("/d/1", None, "other")).await;
+            let gone = write(&store, put("/c/4", None, "gone")).await;
+            write(&store, delete("/c/4", gone)).await;
+            write(&store, put("/c/1", Some(first), "ONE")).await;
+        }
+        let all = store.load_all(paths.clone(), usize::MAX).await.unwrap();
+        let told = |found: &Option<Arc<Document>>| {
+            let document = found.as_ref()?;
+            Some((document.version, document.body.clone()))
+        };
+        for (name, found) in names.iter().zip(&all) {
+            assert_eq!(told(found), told(&load(&store, name).await), "{name}");
+        }
+        let bodies = all.iter().map(|found| told(found).map(|(_, body)| body));
+        let expected = [Some("ONE"), None, Some("three"), Some("other"), None];
+        assert!(bodies.eq(expected.map(|body| body.map(Into::into))));
+        for (max_bytes, count) in [(0, 2), (7, 2), (8, 3), (13, 5)] {
+            let some = store.load_all(paths.clone(), max_bytes).await.unwrap();
+            assert!(some.iter().map(told).eq(all[..count].iter().map(told)));
+        }
+    }
 }
 
 /// Once somebody has read a version, nobody reads an earlier one: from memory or from

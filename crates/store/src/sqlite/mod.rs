@@ -203,6 +203,18 @@ impl Store for SqliteStore {
         Box::pin(self.load_slowly(path, at_least)).await
     }
 
+    async fn load_all(
+        &self,
+        paths: Vec<DocumentPath>,
+        max_bytes: usize,
+    ) -> Result<Vec<Option<Arc<Document>>>, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        let work = move |connection: &_| read::load_all(connection, &shared, &paths, max_bytes);
+        let read = self.scans.read(work).await?;
+        self.shared.reached(read.position).await?;
+        Ok(read.found)
+    }
+
     async fn load_version(
         &self,
         path: &DocumentPath,

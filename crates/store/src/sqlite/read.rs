@@ -22,6 +22,48 @@ pub(super) fn load(
     shared: &Shared,
     path: &DocumentPath,
 ) -> Result<Read<Option<Arc<Document>>>, ReadError> {
+    let found = stored(connection, shared, path)?;
+    let position = match &found {
+        Some(document) => document.version.revision,
+        None => last(connection)?,
+    };
+    Ok(Read { found, position })
+}
+
+/// As many of the first documents as have so many bytes, and at least one.
+pub(super) fn load_all(
+    connection: &Connection,
+    shared: &Shared,
+    paths: &[DocumentPath],
+    max_bytes: usize,
+) -> Result<Read<Vec<Option<Arc<Document>>>>, ReadError> {
+    let transaction = snapshot(connection)?;
+    let mut position = last(&transaction)?;
+    let mut found = Vec::with_capacity(paths.len());
+    let mut bytes = 0;
+    for path in paths {
+        let document = match shared.cache.get(path) {
+            Some(document) => Some(document),
+            None => stored(&transaction, shared, path)?,
+        };
+        if let Some(document) = &document {
+            bytes += document.body.len();
+            if bytes > max_bytes && !found.is_empty() {
+                break;
+            }
+            position = position.max(document.version.revision);
+        }
+        found.push(document);
+    }
+    Ok(Read { found, position })
+}
+
+/// The document as the file has it; the cache gets it too.
+fn stored(
+    connection: &Connection,
+    shared: &Shared,
+    path: &DocumentPath,
+) -> Result<Option<Arc<Document>>, ReadError> {
     const LOAD: &str = concat!(
         "SELECT ",
         columns!(),
@@ -39,14 +81,10 @@ pub(super) fn load(
             Err(corrupt("a document's entry is another document's"))
         }
     })?;
-    let position = match &found {
-        Some(document) => {
-            shared.cache.add(path, generation, document);
-            document.version.revision
-        }
-        None => last(connection)?,
-    };
-    Ok(Read { found, position })
+    if let Some(document) = &found {
+        shared.cache.add(path, generation, document);
+    }
+    Ok(found)
 }
 
 /// The document as one entry of the log made it.
