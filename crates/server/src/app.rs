@@ -26,6 +26,7 @@ use crate::auth::{self, Authenticated, Authenticator};
 use crate::body::Body;
 use crate::collections::Rules;
 use crate::collections::indexes::Indexing;
+use crate::collections::violations::Unchecked;
 use crate::connection::{FramingDoubt, Open, OpenBody, Peer};
 use crate::content::Content;
 use crate::cors::Cors;
@@ -51,6 +52,7 @@ pub struct App<S> {
     pub(crate) operations: Operations,
     pub(crate) in_force: InForce,
     pub(crate) indexing: Indexing,
+    pub(crate) unchecked: Unchecked,
     pub(crate) rate: Option<Rate>,
     cors: Cors,
     authenticator: Option<Arc<Authenticator>>,
@@ -181,6 +183,7 @@ impl<S: Store> App<S> {
             operations,
             in_force: InForce::default(),
             indexing: Indexing::default(),
+            unchecked: Unchecked::default(),
             policies: PolicyFiles::default(),
             rate: None,
             log_requests,

@@ -9,6 +9,7 @@ use matchbook_store::Store;
 
 use crate::answer;
 use crate::app::{App, Call};
+use crate::auth::is_public;
 use crate::body::Body;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -19,6 +20,12 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 pub(crate) fn refusal<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
     decided(app, call, &Resource::Page)
         .unwrap_or_else(|| answer::refuse(call, &Kind::Internal.because("nothing is wrong")))
+}
+
+/// A page that is not there.
+pub(crate) fn missing<S: Store>(app: &App<S>, call: &Call<'_>) -> Response<Body> {
+    decided(app, call, &Resource::NoPage)
+        .unwrap_or_else(|| answer::refuse(call, &Kind::NotFound.because("nothing is there")))
 }
 
 /// One of the server's own pages.
@@ -52,14 +59,14 @@ pub(crate) fn page<S: Store>(app: &App<S>, call: &Call<'_>, name: &str) -> Respo
 }
 
 /// The answer, unless the request may have its page.
-fn decided<S: Store>(
+pub(crate) fn decided<S: Store>(
     app: &App<S>,
     call: &Call<'_>,
     resource: &Resource<'_>,
 ) -> Option<Response<Body>> {
     let caller = match resource {
-        Resource::Page => call.at_server(),
-        // What is not there needs no rights.
+        Resource::Page if !is_public(&call.target, call.facts.method) => call.at_server(),
+        // What anybody may ask, and what is not there, need no rights.
         _ => call.circumstances,
     };
     match call.decide_in(app, &caller, resource, &Progress::Asked) {

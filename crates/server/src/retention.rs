@@ -7,6 +7,8 @@ use matchbook_core::clock::Timestamp;
 use matchbook_core::tag::Revision;
 use matchbook_store::{CommitError, ReadError, Store};
 
+use crate::app::App;
+
 /// Longest time between two looks: with the default of a week the log is never more than
 /// a ten-thousandth longer than it has to be.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -27,12 +29,13 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Trims the log of a store from time to time, for ever.
-    pub async fn keep<S: Store>(self, store: &S) {
+    /// Trims the log from time to time, for ever; not of what a collection is set to keep.
+    pub async fn keep<S: Store>(self, app: &App<S>) {
         let pause = (self.age / 10).clamp(SHORTEST_PAUSE, PAUSE);
         loop {
             tokio::time::sleep(pause).await;
-            if let Err(error) = self.trim(store).await {
+            let age = self.age.max(app.in_force.current().collections.kept());
+            if let Err(error) = (Self { age, ..self }).trim(&app.store).await {
                 tracing::warn!(%error, "the log cannot be trimmed");
             }
         }

@@ -11,6 +11,7 @@ use matchbook_store::Store;
 use crate::app::{App, Call};
 use crate::auth::{self, SESSION};
 use crate::body::Body;
+use crate::collections::violations;
 use crate::content::Content;
 use crate::openapi::{self, OPENAPI};
 use crate::{batch, create, document, feed, forms, list, operations, pages, write};
@@ -51,6 +52,9 @@ pub(crate) async fn route<S: Store>(
             Box::pin(batch::batch(app, call, content)).await
         }
         (Target::Reserved(name), _) if name == OPENAPI => Box::pin(openapi::page(app, call)).await,
+        (Target::Reserved(name), _) if let Some(pattern) = violations::pattern(name) => {
+            violations::page(app, call, &pattern)
+        }
         (Target::Reserved(name), _) => pages::page(app, call, name),
         (Target::Moved(_), _) => pages::refusal(app, call),
     }

@@ -351,10 +351,16 @@ async fn set_up<S: Store>(
     let setup = Setup::verify(&app.given(), documents, &batch.writes, principal)?;
     let _saving = app.indexing.begin().await;
     build_unique(&app.store, &setup.collections, &batch.writes).await?;
+    let saved: Vec<_> = batch
+        .writes
+        .iter()
+        .map(|write| write.path.clone())
+        .collect();
     let committed = apply(app, call, batch).await?;
     if let Err(error) = app.load().await {
         tracing::error!(%error, "what was saved cannot be read");
     }
+    app.unchecked.note(&saved);
     Ok(committed)
 }
 

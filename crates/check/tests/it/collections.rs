@@ -255,3 +255,103 @@ fn section_3_line_22_what_the_server_sets_comes_back() {
     assert_eq!(event.name, "patch");
     assert_eq!(event.json()["patch"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn section_12_documents_that_a_schema_does_not_allow_are_reported() {
+    let server = &Server::start();
+    for number in 0..600 {
+        let title = if number % 200 == 7 { "7" } else { "\"a\"" };
+        server.create(
+            &format!("/notes/{number}"),
+            format!("{{\"title\":{title}}}"),
+        );
+    }
+    server.create("/other/1", "{}");
+    let text = server
+        .request("PUT", "/notes/text")
+        .content("text/plain", "x");
+    let tag = text.send().status(201).tag();
+    let report = |pattern: &str| {
+        let answer = server
+            .get(&format!("/_/collections/{pattern}/violations"))
+            .send();
+        answer
+            .status(200)
+            .has("content-type", "application/x-ndjson");
+        let text = String::from_utf8(answer.body).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.collect::<Vec<Value>>()
+    };
+    let schema = json!({"required": ["title"], "properties": {"title": {"type": "string"}}});
+    create(server, "notes", &json!({"schema": schema}));
+    let lines = report("notes");
+    let paths: Vec<_> = lines
+        .iter()
+        .filter_map(|line| line["path"].as_str())
+        .collect();
+    assert_eq!(
+        paths,
+        ["/notes/207", "/notes/407", "/notes/7", "/notes/text"]
+    );
+    assert_eq!(lines[0]["errors"][0]["pointer"], "/title");
+    assert!(lines[0]["errors"][0]["detail"].is_string());
+    assert_eq!(lines[3]["etag"], tag);
+    assert_eq!(lines[4], json!({"violations": 4, "documents": 601}));
+    // The operator learns of it without asking.
+    while !server
+        .log()
+        .contains("stored documents that the schema does not allow")
+    {
+        std::thread::yield_now();
+    }
+    // Rules of another pattern are not those of /notes.
+    create(server, "*", &json!({"schema": {"required": ["n"]}}));
+    assert_eq!(
+        report("*").last(),
+        Some(&json!({"violations": 1, "documents": 1}))
+    );
+    create(server, "rooms", &json!({}));
+    assert_eq!(report("rooms"), [json!({"violations": 0, "documents": 0})]);
+    server
+        .get("/_/collections/nothing/violations")
+        .send()
+        .status(404);
+    let post = server.post("/_/collections/notes/violations", "{}").send();
+    post.status(405).has("allow", "GET, HEAD, OPTIONS");
+}
+
+/// There is one log for all: it goes back as far as any collection is set to keep.
+#[test]
+fn section_12_retention_keeps_changes_for_longer() {
+    let flags = ["--retention-seconds", "0", "--retention-changes", "1"];
+    let filled = |settings: Option<&Value>| {
+        let server = Server::with(&flags);
+        if let Some(settings) = settings {
+            create(&server, "notes", settings);
+        }
+        let begun = server.events("/notes?_snapshot=true").until("synced");
+        let since = begun.last().unwrap().id.clone();
+        for number in 0..20 {
+            server.create(&format!("/notes/{number}"), "1");
+        }
+        (server, format!("/notes?_since={since}"))
+    };
+    let (keeps, since) = filled(Some(&json!({"retention": {"seconds": 3_600}})));
+    // The other one begins later, so that both have looked at their logs when it has.
+    let (trims, old) = filled(None);
+    while trims.get(&old).send().code == 200 {}
+    trims.get(&old).send().status(410);
+    keeps.get(&since).send().status(200);
+    for bad in [
+        json!({"seconds": -1}),
+        json!({}),
+        json!({"days": 1}),
+        json!(7),
+    ] {
+        let settings = json!({"retention": bad}).to_string();
+        keeps
+            .put("/_/collections/rooms", settings)
+            .send()
+            .status(422);
+    }
+}

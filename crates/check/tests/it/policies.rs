@@ -433,3 +433,21 @@ fn section_7_7_streams_end_when_policies_change_and_another_view_is_a_reset() {
     .status(204);
     assert_eq!(feed.next().text("path"), "/notes/1");
 }
+
+#[test]
+fn section_11_what_a_balancer_asks_is_for_anybody() {
+    let Guarded { server, .. } = &owners();
+    for target in ["/_/health", "/_/ready", "/_/problems/forbidden"] {
+        server.get(target).send().status(200);
+        get(server, target, &named("ann")).status(200);
+        get(server, target, "Bearer bad").status(401);
+    }
+    get(server, "/_/metrics", &named("ann")).status(403);
+    get(server, "/_/metrics", &admin()).status(200);
+    let violations = "/_/collections/notes/violations";
+    let request = server.put("/_/collections/notes", "{}");
+    request.field("Authorization", &admin()).send().status(201);
+    get(server, violations, &named("ann")).status(403);
+    get(server, violations, &admin()).status(200);
+    server.get(violations).send().status(401);
+}

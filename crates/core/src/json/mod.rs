@@ -24,6 +24,7 @@ mod scan;
 pub mod select;
 pub mod text;
 mod tree;
+pub mod value;
 #[cfg(test)]
 mod vectors;
 

@@ -95,10 +95,11 @@ async fn serve(
     let serve = listener.serve(stop, Duration::from_secs(settings.drain_seconds));
     tokio::select! {
         () = serve => {}
-        () = retention(settings).keep(app.store()) => {}
+        () = retention(settings).keep(app) => {}
         () = renew_keys(authenticator) => {}
         () = receipts::sweep(app.store()) => {}
         () = app.keep_indexes() => {}
+        () = app.count_violations() => {}
         () = app.keep_rates() => {}
         () = operations::run(app) => {}
         () = operations::sweep(app) => {}

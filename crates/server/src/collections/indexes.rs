@@ -125,7 +125,9 @@ fn missing<S: Store>(store: &S, collection: &CollectionPath, wanted: &[Index]) -
 }
 
 /// All collections that have members.
-async fn all_with_members<S: Store>(store: &S) -> Result<Vec<CollectionPath>, ReadError> {
+pub(super) async fn all_with_members<S: Store>(
+    store: &S,
+) -> Result<Vec<CollectionPath>, ReadError> {
     let mut all = Vec::new();
     loop {
         let piece = store.collections(all.last().cloned(), NAMES).await?;

@@ -4,12 +4,15 @@
 mod described;
 mod fields;
 pub(crate) mod indexes;
+mod instance;
 mod pattern;
 mod quota;
 mod schema;
 mod settings;
+pub(crate) mod violations;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use matchbook_core::clock::Timestamp;
@@ -17,7 +20,7 @@ use matchbook_core::decide::Policy;
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::form::FieldType;
 use matchbook_core::json::{self, text::quote_into};
-use matchbook_core::problem::{Kind, Problem};
+use matchbook_core::problem::{Kind, Problem, Violation};
 use matchbook_store::{Effect, Index};
 use serde_json::Value;
 
@@ -26,6 +29,9 @@ use pattern::Pattern;
 pub(crate) use quota::full;
 use schema::Schema;
 use settings::{Preconditions, Settings, Source};
+
+/// Why a document is not allowed that is not JSON.
+const JSON_ONLY: &str = "the collection has a schema, and takes JSON only";
 
 /// What holds for the members of a collection.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub(crate) struct Rules {
     /// What forms need to know; nothing where they may not save.
     fields: Fields,
     indexes: Vec<Index>,
+    /// How long changes are kept at least.
+    kept: Duration,
 }
 
 /// The rules of all collections that have settings.
@@ -59,6 +67,18 @@ impl Collections {
             .iter()
             .filter(|(pattern, _)| pattern.matches(collection));
         found.next().map(|(_, rules)| Arc::clone(rules))
+    }
+
+    /// The rules that are written for this pattern.
+    fn written(&self, pattern: &Pattern) -> Option<&Arc<Rules>> {
+        let mut all = self.all.iter();
+        all.find_map(|(other, rules)| (other == pattern).then_some(rules))
+    }
+
+    /// How long the log of changes is kept at least: it is one log for all.
+    pub(crate) fn kept(&self) -> Duration {
+        let kept = self.all.iter().map(|(_, rules)| rules.kept);
+        kept.max().unwrap_or_default()
     }
 
     /// Adds the settings of a document below `/_/collections`.
@@ -128,6 +148,19 @@ impl Rules {
             set: settings.set.into_iter().collect(),
             max_documents: settings.max_documents,
             max_bytes: settings.max_bytes,
+            kept: Duration::from_secs(settings.retention.map_or(0, |kept| kept.seconds)),
+        }
+    }
+
+    /// What of a document the schema does not allow.
+    fn violations(&self, content_type: &str, body: &[u8]) -> Vec<Violation> {
+        match &self.schema {
+            None => Vec::new(),
+            Some(schema) if is_json(content_type) => schema.violations(body),
+            Some(_) => vec![Violation {
+                pointer: String::new(),
+                detail: JSON_ONLY.to_owned(),
+            }],
         }
     }
 
@@ -159,10 +192,7 @@ impl Rules {
         if !is_json(&content_type) {
             return match self.schema {
                 None => Ok((put(content_type, body, patch), false)),
-                Some(_) => Err(Problem::invalid(
-                    "the collection has a schema, and takes JSON only",
-                    Vec::new(),
-                )),
+                Some(_) => Err(Problem::invalid(JSON_ONLY, Vec::new())),
             };
         }
         let (body, patch, is_set) = match self.set(&body, at, principal)? {

@@ -1,8 +1,11 @@
 //! JSON Schema 2020-12, by the `jsonschema` crate.
 
 use jsonschema::{Draft, PatternOptions, Validator};
+use matchbook_core::json;
 use matchbook_core::problem::Violation;
 use serde_json::Value;
+
+use super::instance::Text;
 
 /// Violations that are told of one document: enough to mend it, and no more than a
 /// document of a million faults should make the server write.
@@ -10,7 +13,7 @@ const VIOLATIONS: usize = 32;
 
 /// A schema, ready to check documents.
 #[derive(Debug)]
-pub(crate) struct Schema(Validator);
+pub(crate) struct Schema(Validator<Text>);
 
 impl Schema {
     /// Reads a schema. It refers to nothing outside of itself.
@@ -18,7 +21,7 @@ impl Schema {
     /// # Errors
     /// What is wrong, and where in the schema.
     pub(crate) fn read(schema: &Value) -> Result<Self, Violation> {
-        let validator = jsonschema::options()
+        let validator = jsonschema::options_for::<Text>()
             .with_draft(Draft::Draft202012)
             // One that never takes longer than the text is long.
             .with_pattern_options(PatternOptions::regex())
@@ -30,15 +33,10 @@ impl Schema {
         Ok(Self(validator))
     }
 
-    /// What of a document is not valid.
+    /// What of a document is not valid, whose JSON was accepted.
     pub(crate) fn violations(&self, document: &[u8]) -> Vec<Violation> {
-        let document: Value = match serde_json::from_slice(document) {
-            Ok(document) => document,
-            Err(fault) => {
-                let (pointer, detail) = (String::new(), fault.to_string());
-                return vec![Violation { pointer, detail }];
-            }
-        };
+        let text = str::from_utf8(document).unwrap_or_default();
+        let document = json::value::Value::read(text);
         if self.0.is_valid(&document) {
             return Vec::new();
         }

@@ -35,6 +35,15 @@ pub(super) struct Settings {
     /// Fields in which no two documents have equal values.
     #[serde(default)]
     pub(super) unique: Vec<String>,
+    /// How long changes of its documents are kept, where that is longer than elsewhere.
+    pub(super) retention: Option<Kept>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    /// At least so long ago.
+    pub(super) seconds: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

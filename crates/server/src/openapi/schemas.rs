@@ -229,6 +229,13 @@ fn settings() -> Value {
             "max_document_bytes": {"type": ["integer", "null"], "minimum": 1},
             "max_documents": {"type": ["integer", "null"], "minimum": 0, "description": "How many documents the collection may hold."},
             "max_bytes": {"type": ["integer", "null"], "minimum": 0, "description": "How many bytes all of them together."},
+            "retention": {
+                "type": ["object", "null"],
+                "description": "How long changes of its documents are kept at least, where that is longer than the server keeps all.",
+                "required": ["seconds"],
+                "properties": {"seconds": {"type": "integer", "minimum": 0}},
+                "additionalProperties": false,
+            },
             "forms": {"type": "boolean", "description": "Whether HTML forms may save."},
             "unique": fields, "indexes": fields,
             "set": {

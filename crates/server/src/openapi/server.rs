@@ -37,6 +37,7 @@ pub(super) fn describe(view: &View, paths: &mut Map<String, Value>) {
         json!({"get": metrics.refuses(may(view)).value()}),
     );
     add("/_/problems/{name}", problems(view));
+    add("/_/collections/{pattern}/violations", violations(view));
     let this = json!({"application/vnd.oai.openapi+json": {"schema": {
         "type": "object", "required": ["openapi", "info", "paths"],
     }}});
@@ -52,6 +53,22 @@ fn page(view: &View, id: &str, summary: &str, content: &Value) -> Operation {
         [],
         Some(content.clone()),
     )
+}
+
+fn violations(view: &View) -> Value {
+    let content = json!({"application/x-ndjson": {"schema": {}}});
+    let pattern = json!({
+        "name": "pattern", "in": "path", "required": true, "schema": {"type": "string"},
+        "description": "The name of the settings.",
+    });
+    let summary = "Stored documents that a schema does not allow";
+    let operation = page(view, "listViolations", summary, &content);
+    let operation = operation.about(
+        "One line for each document that was there before the schema, with its `path`, `etag` and \
+         `errors`; the last line counts them, and all that were looked at.",
+    );
+    let get = operation.refuses(may(view)).refuses(&[404]).value();
+    json!({"parameters": [pattern], "get": get})
 }
 
 fn root(view: &View) -> Value {
