@@ -374,13 +374,27 @@ fn section_1_openapi_is_valid() {
     is_valid(&guarded.server, &authorization());
 }
 
-/// Starts work of each kind, so that there are operations to be asked for.
+/// Starts work of each kind, so that there are operations to be asked for. Of two imports,
+/// one gets its content, and the other waits.
 fn start_each(server: &Server, authorization: &str) {
     let document = document(server, authorization);
-    for (_, example) in examples(&document["paths"][OPERATIONS]["post"]) {
+    let start = |example: &Value| {
         let request = server.post(OPERATIONS, example.to_string());
-        let request = request.field("Authorization", authorization);
-        request.send().status(202);
+        let answer = request.field("Authorization", authorization).send();
+        answer.status(202).field("location").to_owned()
+    };
+    for (_, example) in examples(&document["paths"][OPERATIONS]["post"]) {
+        let location = start(&example);
+        if example["kind"] != "import" {
+            continue;
+        }
+        for (media_type, lines) in examples(&document["paths"][format!("{ONE}/content")]["put"]) {
+            let request = server.request("PUT", &format!("{location}/content"));
+            let request = request.content(&media_type, lines.as_str().unwrap());
+            let request = request.field("Authorization", authorization);
+            request.send().status(204);
+        }
+        start(&example);
     }
 }
 
