@@ -1,8 +1,14 @@
 """What no schema can say."""
 
+import itertools
 import uuid
 
 import schemathesis
+
+# The ids of the operations that lists have told of, and whose turn it is.
+OPERATIONS, TURN = {}, itertools.count()
+
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 
 
 def is_valid(case, location):
@@ -16,6 +22,10 @@ def is_valid(case, location):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     headers, query = case.headers or {}, case.query or {}
+    if is_valid(case, "path") and case.path.startswith("/_/operations/") and OPERATIONS:
+        # Ids are the server's to make up.
+        known = list(OPERATIONS)
+        case.path_parameters["id"] = known[next(TURN) % len(known)]
     if is_valid(case, "header"):
         # A key is for one request, and what was made up is sent more than once.
         if "Idempotency-Key" in headers:
@@ -34,3 +44,10 @@ def before_call(context, case, kwargs):
         if "_since" in query:
             query.pop("_sort", None)
             query.pop("_count", None)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    if case.path == "/_/operations" and response.status_code == 200 and case.method == "GET":
+        for item in response.json().get("items", []):
+            OPERATIONS[item["path"].rsplit("/", 1)[1]] = None

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use crate::harness::operations::Told;
 use crate::harness::token::{Guarded, admin, authorization, bearer};
 use crate::harness::{Answer, Server, programs};
 
@@ -16,6 +17,10 @@ const MEDIA_TYPE: &str = "application/vnd.oai.openapi+json;version=3.1";
 /// The collections of the server's own: what is written there changes what is valid
 /// elsewhere.
 const OWN: &str = "^/_/(collections|policies|keys)";
+
+/// Where work is started, and where it is watched.
+const OPERATIONS: &str = "/_/operations";
+const ONE: &str = "/_/operations/{id}";
 
 /// The document, for whom it is made.
 fn document(server: &Server, authorization: &str) -> Value {
@@ -80,6 +85,8 @@ fn section_1_openapi_tells_of_collections_and_their_schemas() {
         "/plain/{id}",
         "/{collection}/{id}",
         "/_/collections/{id}",
+        OPERATIONS,
+        "/_/operations/{id}/result",
     ] {
         assert!(after["paths"][path].is_object(), "{path}");
     }
@@ -173,22 +180,31 @@ impl Walk<'_> {
 
     /// Sends one example; the answer is one that the operation has, and no refusal.
     fn send(&mut self, method: &str, path: &str, content: Option<(&str, &Value)>) {
-        let item = &self.document["paths"][path];
-        let operation = &item[method];
         let mut target = path.to_owned();
-        for (name, example) in self.parameters(item, "path") {
+        for (name, example) in self.parameters(&self.document["paths"][path], "path") {
             target = target.replace(&format!("{{{name}}}"), &example);
         }
+        self.send_to(&target, method, path, content);
+    }
+
+    fn send_to(
+        &mut self,
+        target: &str,
+        method: &str,
+        path: &str,
+        content: Option<(&str, &Value)>,
+    ) -> Answer {
+        let operation = &self.document["paths"][path][method];
         let mut request = self
             .server
-            .request(&method.to_uppercase(), &target)
+            .request(&method.to_uppercase(), target)
             .field("Authorization", self.authorization);
         for (name, example) in self.parameters(operation, "header") {
             request = request.field(&name, &example);
         }
         if let Some((media_type, example)) = content {
             let text = match example {
-                Value::String(text) if media_type == "text/plain" => text.clone(),
+                Value::String(text) if media_type != "application/json" => text.clone(),
                 example => example.to_string(),
             };
             request = request.content(media_type, text);
@@ -197,6 +213,7 @@ impl Walk<'_> {
         assert!(answer.code < 300, "{method} {target}: {answer}");
         self.is_documented(operation, &answer);
         self.sent += 1;
+        answer
     }
 
     fn is_documented(&self, operation: &Value, answer: &Answer) {
@@ -230,16 +247,64 @@ impl Walk<'_> {
             self.send("delete", path, None);
         }
     }
+
+    /// Each kind of work is started by its example, and followed to its end.
+    fn work(&mut self) {
+        for (media_type, example) in examples(&self.document["paths"][OPERATIONS]["post"]) {
+            let started = || Some((&*media_type, &example));
+            let started = self.send_to(OPERATIONS, "post", OPERATIONS, started());
+            let location = started.field("location").to_owned();
+            let kind = example["kind"].as_str().unwrap();
+            if kind == "import" {
+                self.content(&location);
+            }
+            let end = self.end(&location);
+            // No settings ask for the index of the example.
+            let expected = match kind {
+                "build-index" => "failed",
+                _ => "succeeded",
+            };
+            assert_eq!(end["status"], expected, "{end}");
+            if let Some(file) = end["result"]["content"].as_str() {
+                self.send_to(file, "get", &format!("{ONE}/result"), None);
+            }
+            self.send_to(&location, "delete", ONE, None);
+            assert_eq!(self.end(&location)["status"], expected);
+        }
+        self.send("get", OPERATIONS, None);
+    }
+
+    /// An import is given its example.
+    fn content(&mut self, location: &str) {
+        let path = format!("{ONE}/content");
+        for (media_type, example) in examples(&self.document["paths"][&path]["put"]) {
+            let target = format!("{location}/content");
+            self.send_to(&target, "put", &path, Some((&media_type, &example)));
+        }
+    }
+
+    /// How an operation has ended.
+    fn end(&mut self, location: &str) -> Value {
+        let fields = [("Authorization", self.authorization)];
+        Told::to(self.server, location, &fields).rest();
+        self.send_to(location, "get", ONE, None).json()
+    }
 }
 
 /// The examples of an operation's content, by media type.
 fn examples(operation: &Value) -> Vec<(String, Value)> {
     let content = operation["requestBody"]["content"].as_object();
     let all = content.into_iter().flat_map(Map::iter);
-    let examples = all.filter(|(_, media)| media.get("example").is_some());
-    examples
-        .map(|(media_type, media)| (media_type.clone(), media["example"].clone()))
-        .collect()
+    all.flat_map(|(media_type, media)| {
+        let several = media["examples"]
+            .as_object()
+            .into_iter()
+            .flat_map(Map::values);
+        let several = several.map(|example| &example["value"]);
+        let examples = media.get("example").into_iter().chain(several);
+        examples.map(|example| (media_type.clone(), example.clone()))
+    })
+    .collect()
 }
 
 /// Sends all of them.
@@ -252,7 +317,11 @@ fn examples_work(server: &Server, authorization: &str) {
         authorization,
         sent: 0,
     };
+    walk.work();
     for (path, item) in document["paths"].as_object().unwrap() {
+        if path.starts_with(OPERATIONS) {
+            continue;
+        }
         if item.get("put").is_some() {
             walk.live(path);
             continue;
@@ -305,6 +374,30 @@ fn section_1_openapi_is_valid() {
     is_valid(&guarded.server, &authorization());
 }
 
+/// Starts work of each kind, so that there are operations to be asked for. Of two imports,
+/// one gets its content, and the other waits.
+fn start_each(server: &Server, authorization: &str) {
+    let document = document(server, authorization);
+    let start = |example: &Value| {
+        let request = server.post(OPERATIONS, example.to_string());
+        let answer = request.field("Authorization", authorization).send();
+        answer.status(202).field("location").to_owned()
+    };
+    for (_, example) in examples(&document["paths"][OPERATIONS]["post"]) {
+        let location = start(&example);
+        if example["kind"] != "import" {
+            continue;
+        }
+        for (media_type, lines) in examples(&document["paths"][format!("{ONE}/content")]["put"]) {
+            let request = server.request("PUT", &format!("{location}/content"));
+            let request = request.content(&media_type, lines.as_str().unwrap());
+            let request = request.field("Authorization", authorization);
+            request.send().status(204);
+        }
+        start(&example);
+    }
+}
+
 /// Requests, good and bad, that Schemathesis makes of the document. It compares each
 /// answer with what the document says.
 fn schemathesis(server: &Server, authorization: Option<&str>, filter: &str) {
@@ -312,6 +405,7 @@ fn schemathesis(server: &Server, authorization: Option<&str>, filter: &str) {
         return;
     };
     set_up(server, authorization.unwrap_or_default());
+    start_each(server, authorization.unwrap_or_default());
     let directory = TempDir::new().unwrap();
     let write = |name: &str, text: &str| {
         std::fs::write(directory.path().join(name), text).unwrap();

@@ -9,6 +9,9 @@ use super::schemas::{self, Schemas};
 use super::view::{Place, View};
 use super::writes;
 
+/// Events. What they are, no schema says.
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+
 /// What the documents of a place are, by media type.
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -29,7 +32,7 @@ pub(super) fn describe(
     let kept = kept(place, &name, schemas);
     let collection = json!({
         "parameters": path_parameters(place, false),
-        "get": list(view, place, &name),
+        "get": list(view, place, &name).value(),
         "post": writes::post(view, place, &name, &kept),
     });
     let document = json!({
@@ -138,8 +141,19 @@ fn get(view: &View, place: &Place, name: &str, kept: &Kept) -> Value {
     if place.schema.is_some() {
         about.push_str(" What was stored before the schema was set may not be valid by it.");
     }
-    let part = kept.stored.as_object().into_iter().flatten();
-    let part: Map<_, _> = part
+    let id = format!("get{name}");
+    let tag = place.collection();
+    read(view, id, &tag, "Read a document", &kept.stored)
+        .about(about)
+        .value()
+}
+
+/// What is there is read: whole, in part, or not again.
+pub(super) fn read(view: &View, id: String, tag: &str, summary: &str, stored: &Value) -> Operation {
+    let parts = stored.as_object().into_iter().flatten();
+    // A stream has no end that ranges could count to.
+    let parts = parts.filter(|(media_type, _)| *media_type != EVENT_STREAM);
+    let part: Map<_, _> = parts
         .map(|(media_type, _)| (media_type.clone(), json!({})))
         .collect();
     let media = field("Accept-Ranges", false, "`bytes`.");
@@ -147,32 +161,26 @@ fn get(view: &View, place: &Place, name: &str, kept: &Kept) -> Value {
     let whole = [fields::etag(true), fields::last_modified(true), media];
     let partly = [fields::etag(true), fields::last_modified(true), range];
     let unchanged = [fields::etag(true), fields::last_modified(true)];
-    Operation::new(
-        view,
-        format!("get{name}"),
-        &place.collection(),
-        "Read a document",
-    )
-    .about(about)
-    .takes([
-        parameter("If-None-Match"),
-        fields::if_match(false),
-        parameter("Range"),
-    ])
-    .answers(200, "The document.", whole, Some(kept.stored.clone()))
-    .answers(
-        206,
-        "The bytes that `Range` asks for.",
-        partly,
-        Some(part.into()),
-    )
-    .answers(304, "The client has it already.", unchanged, None)
-    .refuses(may(view))
-    .refuses(&[404, 406, 412, 416])
-    .value()
+    Operation::new(view, id, tag, summary)
+        .takes([
+            parameter("If-None-Match"),
+            fields::if_match(false),
+            parameter("Range"),
+        ])
+        .answers(200, "The document.", whole, Some(stored.clone()))
+        .answers(
+            206,
+            "The bytes that `Range` asks for.",
+            partly,
+            Some(part.into()),
+        )
+        .answers(304, "The client has it already.", unchanged, None)
+        .refuses(may(view))
+        .refuses(&[404, 406, 412, 416])
 }
 
-fn list(view: &View, place: &Place, name: &str) -> Value {
+/// One page of a collection, or its changes.
+pub(super) fn list(view: &View, place: &Place, name: &str) -> Operation {
     let about = "One page of the collection. Any field of the documents is a filter: \
                  `field=value`, or `field:op=value` with the operators `eq ne lt lte gt gte in \
                  contains prefix exists`; nested fields with `.`, and names that this cannot spell \
@@ -212,7 +220,6 @@ fn list(view: &View, place: &Place, name: &str) -> Value {
     .answers(304, "Nothing has changed since.", unchanged, None)
     .refuses(may(view))
     .refuses(&[406, 410, 412])
-    .value()
 }
 
 fn found() -> Value {
@@ -223,7 +230,7 @@ fn found() -> Value {
     json!({
         "application/json": {"schema": {"anyOf": any_of}},
         "application/x-ndjson": {"schema": {}},
-        "text/event-stream": {"schema": {}},
+        EVENT_STREAM: {"schema": {}},
     })
 }
 

@@ -8,10 +8,12 @@
 mod documents;
 mod fields;
 mod operation;
+mod operations;
 mod refusals;
 mod schemas;
 mod server;
 mod view;
+mod work;
 mod writes;
 
 use bytes::Bytes;
@@ -70,6 +72,7 @@ fn document(view: &View) -> Value {
     for place in &view.places {
         documents::describe(view, place, &mut paths, &mut schemas);
     }
+    operations::describe(view, &mut paths);
     server::describe(view, &mut paths);
     let mut document = json!({
         "openapi": "3.1.1",
@@ -126,8 +129,9 @@ fn tags(view: &View) -> Value {
         };
         json!({"name": place.collection(), "description": about})
     });
+    let operations = json!({"name": operations::WHERE, "description": "Work in the background."});
     let server = json!({"name": "server", "description": "The server itself."});
-    places.chain([server]).collect()
+    places.chain([operations, server]).collect()
 }
 
 #[cfg(test)]

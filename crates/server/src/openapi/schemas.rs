@@ -6,6 +6,19 @@ use matchbook_core::limits::BATCH_REQUESTS;
 use matchbook_core::problem::Kind;
 use serde_json::{Map, Value, json};
 
+use super::work;
+
+/// Names that `get` and others make operations of the server's own of, and no schema has.
+const RESERVED: [&str; 7] = [
+    "Health",
+    "Metrics",
+    "Openapi",
+    "OperationContent",
+    "OperationResult",
+    "Operations",
+    "Ready",
+];
+
 /// All schemas of the document, and the names that are taken.
 pub(super) struct Schemas {
     all: Map<String, Value>,
@@ -26,12 +39,12 @@ impl Schemas {
             ("Settings", settings()),
             ("ApiKey", api_key()),
         ];
+        let schemas = schemas.map(|(name, schema)| (name.to_owned(), schema));
+        let all: Map<_, _> = schemas.into_iter().chain(work::schemas()).collect();
+        let reserved = RESERVED.map(str::to_owned);
         Self {
-            names: schemas.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            all: schemas
-                .into_iter()
-                .map(|(name, schema)| (name.to_owned(), schema))
-                .collect(),
+            names: all.keys().cloned().chain(reserved).collect(),
+            all,
         }
     }
 

@@ -125,7 +125,7 @@ impl View {
         let (found, _) = listable(app, call, COLLECTIONS, None).await?;
         let asker = call.asker.as_ref();
         let may_list = |path: &CollectionPath| asker.is_none_or(|asker| asker.may_list(path));
-        // Operations are documents that nobody writes.
+        // Operations are documents that nobody writes, and are described by themselves.
         let written = OWN.iter().filter(|name| **name != OPERATIONS);
         let own = written.map(|name| CollectionPath::parse(&format!("/_/{name}")));
         let own: Vec<_> = own.flatten().filter(may_list).collect();
@@ -183,12 +183,18 @@ impl View {
             set: vec!["changed".to_owned()],
             ..Place::new(tasks, &policy)
         };
-        let own = Place::new(literal("/_/collections"), &policy);
+        let paths = [
+            "/_/collections",
+            "/health",
+            "/operations",
+            "/operation-result",
+        ];
+        let plain = paths.map(|path| Place::new(literal(path), &policy));
         let generic = Place::new(vec![None], &policy);
         Self {
             authenticates,
             has_policies: false,
-            places: vec![own, tasks, generic],
+            places: plain.into_iter().chain([tasks, generic]).collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::fields::{self, field, parameter};
 use super::operation::Operation;
 use super::view::{Place, View};
 
-const REPEATED: &str = "\n\nIf the answer was lost, send the request again with the same \
+pub(super) const REPEATED: &str = "\n\nIf the answer was lost, send the request again with the same \
 `Idempotency-Key`: it is done once, and the first answer comes again.";
 
 const STALE: &str = "\n\nA 412 means that somebody saved first: nothing was changed, `current` is \

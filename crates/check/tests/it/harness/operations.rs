@@ -26,7 +26,14 @@ impl Told {
     /// Opens the stream.
     #[track_caller]
     pub(crate) fn of(server: &Server, location: &str) -> Self {
-        Self(server.events(&format!("{location}?_snapshot=true")))
+        Self::to(server, location, &[])
+    }
+
+    /// Opens the stream, with more fields.
+    #[track_caller]
+    pub(crate) fn to(server: &Server, location: &str, fields: &[(&str, &str)]) -> Self {
+        let target = format!("{location}?_snapshot=true");
+        Self(Events::open(server.address(), &target, fields))
     }
 
     /// The next state.
