@@ -16,6 +16,7 @@ use matchbook_core::decide::{Circumstances, Decision, Progress, Resource};
 use matchbook_core::field::media_type::MediaType;
 use matchbook_core::json::text::quote_into;
 use matchbook_core::limits::BATCH_BYTES;
+use matchbook_core::name::Target;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::tag::Version;
 use matchbook_store::{self as store, Store};
@@ -24,11 +25,20 @@ use crate::answer;
 use crate::app::{App, Call, now};
 use crate::body::Body;
 use crate::content::Content;
+use crate::document::unreadable;
 use crate::rate::Standing;
 use crate::receipts::{self, Claim, Kept, Whole};
 use crate::write::{ATTEMPTS, Attempt, Committed, commit_batch, failed, refused};
-use parse::parse;
-use work::{Done, Work};
+use parse::{Batch as Parsed, Item, parse};
+use work::{Done, Read, Work};
+
+/// Requests whose documents are read at a time: to ask for each takes longer than to read
+/// it.
+const AHEAD: usize = 64;
+
+/// What these documents have together; those that do not fit are read when their turn has
+/// come.
+const AHEAD_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Fields that say how the whole answer is to be treated, and mean nothing within it.
 const OUTER: [&str; 4] = [
@@ -109,23 +119,67 @@ async fn once<S: Store>(
             return Ok(Attempt::Done(answer::simple(call, &answer)));
         }
     }
-    let targets = batch.items.iter().map(|item| item.parts.uri.path());
-    let mut work = Work::new(app, call, now(), targets);
-    for (index, item) in batch.items.into_iter().enumerate() {
-        let response = match course.taken.get(&index) {
-            Some(problem) => Some(failed(app, call, problem.clone())),
-            None => work.take(item).await,
-        };
-        if let Some(response) = response {
-            if batch.atomic {
-                let response = with_index(unmoved(call, response), index);
-                return Ok(refused(app, call, content, claim, response).await);
-            }
-            work.refuse(Kept::of(response));
+    let mut work = Work::new(app, call, now());
+    let mut read = read_ahead(app, call, &batch.items).await?;
+    let mut rest = batch.items.as_slice();
+    while !rest.is_empty() {
+        let (some, later) = rest.split_at(AHEAD.min(rest.len()));
+        work.read(read);
+        // The store reads what comes next while this is done: it is asked first.
+        let (next, end) = tokio::join!(
+            read_ahead(app, call, later),
+            take_some(&mut work, some, &batch, course)
+        );
+        if let Some(response) = end {
+            return Ok(refused(app, call, content, claim, response).await);
         }
+        (read, rest) = (next?, later);
     }
     let done = work.end();
     commit(app, call, content, claim, done, &mut course.taken).await
+}
+
+/// The documents that the first of these requests are about.
+async fn read_ahead<S: Store>(
+    app: &App<S>,
+    call: &Call<'_>,
+    items: &[Item],
+) -> Result<Read, Problem> {
+    let targets = items.iter().take(AHEAD);
+    let targets = targets.filter_map(|item| match Target::parse(item.parts.uri.path()) {
+        Ok(Target::Document(path)) => Some(path),
+        _ => None,
+    });
+    let paths: Vec<_> = targets.collect();
+    if paths.is_empty() {
+        return Ok(Read::new());
+    }
+    let read = app.store.load_all(paths.clone(), AHEAD_BYTES).await;
+    let read = read.map_err(|error| unreadable(call, &error))?;
+    Ok(paths.into_iter().zip(read).collect())
+}
+
+/// Does some of the requests; what ends the batch, if one of them does.
+async fn take_some<S: Store>(
+    work: &mut Work<'_, S>,
+    some: &[Item],
+    batch: &Parsed,
+    course: &Course,
+) -> Option<Response<Body>> {
+    for item in some {
+        let response = match course.taken.get(&item.index) {
+            Some(problem) => Some(work.failed(problem.clone())),
+            None => work.take(item).await,
+        };
+        match response {
+            Some(response) if batch.atomic => {
+                return Some(with_index(unmoved(work.outer(), response), item.index));
+            }
+            Some(response) => work.refuse(Kept::of(response)),
+            None => {}
+        }
+    }
+    None
 }
 
 async fn commit<S: Store>(

@@ -28,6 +28,8 @@ pub(super) struct Batch {
 
 /// One of its requests, as if it had come alone.
 pub(super) struct Item {
+    /// Its place in the batch.
+    pub(super) index: usize,
     pub(super) parts: Parts,
     pub(super) content: Bytes,
 }
@@ -62,8 +64,8 @@ struct SentItem<'a> {
 /// # Errors
 /// What is wrong with the batch as a whole; what a request asks for is judged later.
 pub(super) fn parse(content: &Bytes, outer: &HeaderMap, most: usize) -> Result<Batch, Problem> {
-    json::check(content).map_err(|fault| Kind::Malformed.because(fault.to_string()))?;
-    let sent: Sent<'_> = serde_json::from_slice(content).map_err(|fault| {
+    let text = json::check(content).map_err(|fault| Kind::Malformed.because(fault.to_string()))?;
+    let sent: Sent<'_> = serde_json::from_str(text).map_err(|fault| {
         let shape = r#"{"atomic":true,"requests":[{"method":"PUT","path":"/notes/1","headers":{"if-match":"…"},"body":{…}}]}"#;
         Kind::Malformed.because(format!("a batch is {shape}: {fault}"))
     })?;
@@ -80,7 +82,7 @@ pub(super) fn parse(content: &Bytes, outer: &HeaderMap, most: usize) -> Result<B
     }
     let host = outer.get(HOST);
     let items = sent.requests.into_iter().enumerate().map(|(index, item)| {
-        item.read(content, host)
+        item.read(index, content, host)
             .map_err(|why| Kind::Malformed.because(format!("request {index}: {why}")))
     });
     Ok(Batch {
@@ -90,7 +92,7 @@ pub(super) fn parse(content: &Bytes, outer: &HeaderMap, most: usize) -> Result<B
 }
 
 impl SentItem<'_> {
-    fn read(self, batch: &Bytes, host: Option<&HeaderValue>) -> Result<Item, String> {
+    fn read(self, index: usize, batch: &Bytes, host: Option<&HeaderValue>) -> Result<Item, String> {
         let method: Method = self.method.parse().unwrap_or_default();
         if !METHODS.contains(&method) {
             return Err(format!(
@@ -124,7 +126,11 @@ impl SentItem<'_> {
         *request.uri_mut() = uri;
         *request.headers_mut() = fields;
         let (parts, ()) = request.into_parts();
-        Ok(Item { parts, content })
+        Ok(Item {
+            index,
+            parts,
+            content,
+        })
     }
 
     /// JSON as it stands in the batch, byte for byte; for another type, the text that the

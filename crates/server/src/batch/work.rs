@@ -1,6 +1,6 @@
 //! What the requests of a batch come to, one after the other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Response;
@@ -26,13 +26,10 @@ use crate::rebase;
 use crate::receipts::{Kept, Named};
 use crate::representation::Representation;
 use crate::setup::Setup;
-use crate::write::{Planned, plan, succeeded};
+use crate::write::{Planned, failed, plan, succeeded};
 
-/// Documents that are read at a time: to ask for each takes longer than to read it.
-const AHEAD: usize = 64;
-
-/// What they have together.
-const AHEAD_BYTES: usize = 8 * 1_024 * 1_024;
+/// Documents that were read before their turn has come.
+pub(super) type Read = HashMap<DocumentPath, Option<Arc<Document>>>;
 
 pub(super) struct Work<'a, S> {
     app: &'a App<S>,
@@ -46,10 +43,7 @@ pub(super) struct Work<'a, S> {
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
-    /// Documents that requests to come are about, in their order.
-    ahead: VecDeque<DocumentPath>,
-    /// Those that were read with the last one that was needed.
-    read: HashMap<DocumentPath, Option<Arc<Document>>>,
+    read: Read,
 }
 
 /// What all requests of a batch come to.
@@ -79,17 +73,7 @@ impl Standing {
 }
 
 impl<'a, S: Store> Work<'a, S> {
-    /// `targets` are the paths that the requests name.
-    pub(super) fn new<'t>(
-        app: &'a App<S>,
-        outer: &'a Call<'a>,
-        at: Timestamp,
-        targets: impl Iterator<Item = &'t str>,
-    ) -> Self {
-        let ahead = targets.filter_map(|path| match Target::parse(path) {
-            Ok(Target::Document(path)) => Some(path),
-            _ => None,
-        });
+    pub(super) fn new(app: &'a App<S>, outer: &'a Call<'a>, at: Timestamp) -> Self {
         Self {
             app,
             outer,
@@ -100,8 +84,7 @@ impl<'a, S: Store> Work<'a, S> {
             requests: Vec::new(),
             quotas: Vec::new(),
             made: HashMap::new(),
-            ahead: ahead.collect(),
-            read: HashMap::new(),
+            read: Read::new(),
         }
     }
 
@@ -121,14 +104,29 @@ impl<'a, S: Store> Work<'a, S> {
         }
     }
 
+    /// The request that the batch came with.
+    pub(super) const fn outer(&self) -> &'a Call<'a> {
+        self.outer
+    }
+
+    /// Documents that the next requests are about.
+    pub(super) fn read(&mut self, read: Read) {
+        self.read = read;
+    }
+
+    /// The answer to a request that failed.
+    pub(super) fn failed(&self, problem: Problem) -> Response<Body> {
+        failed(self.app, self.outer, problem)
+    }
+
     /// Notes a refusal.
     pub(super) fn refuse(&mut self, answer: Kept) {
         self.answers.push(answer);
     }
 
     /// Decides and evaluates a request; the answer, if it is refused.
-    pub(super) async fn take(&mut self, item: Item) -> Option<Response<Body>> {
-        let Item { parts, content } = item;
+    pub(super) async fn take(&mut self, item: &Item) -> Option<Response<Body>> {
+        let Item { parts, content, .. } = item;
         let (facts, target) = Request::read(Head {
             method: &parts.method,
             uri: &parts.uri,
@@ -149,7 +147,7 @@ impl<'a, S: Store> Work<'a, S> {
             caller: self.outer.caller.clone(),
             asker: self.outer.asker.clone(),
             changes: self.outer.changes,
-            parts: &parts,
+            parts,
             rules: rules.flatten(),
             charge: None,
             id: self.outer.id,
@@ -157,7 +155,7 @@ impl<'a, S: Store> Work<'a, S> {
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
             return Some(pages::refusal(self.app, &call));
         }
-        let content = &mut Content::Read(content);
+        let content = &mut Content::Read(content.clone());
         let result = match (&target, call.facts.method) {
             (target, method) if operations::answers(target, method) => {
                 Err(Kind::Malformed.because("a batch starts and ends no operations"))
@@ -178,7 +176,7 @@ impl<'a, S: Store> Work<'a, S> {
         };
         match result {
             Ok(refused) => refused,
-            Err(problem) => Some(crate::write::failed(self.app, &call, problem)),
+            Err(problem) => Some(failed(self.app, &call, problem)),
         }
     }
 
@@ -190,38 +188,21 @@ impl<'a, S: Store> Work<'a, S> {
         }
     }
 
-    async fn standing(
-        &mut self,
-        call: &Call<'_>,
-        path: &DocumentPath,
-    ) -> Result<Standing, Problem> {
+    async fn standing(&self, call: &Call<'_>, path: &DocumentPath) -> Result<Standing, Problem> {
         if let Some((index, document)) = self.made.get(path) {
             return Ok(Standing {
                 document: document.clone(),
                 by: Some(*index),
             });
         }
-        let document = match self.read.remove(path) {
-            Some(document) => document,
-            None => self.read_ahead(call, path).await?,
+        let document = match self.read.get(path) {
+            Some(document) => document.clone(),
+            None => {
+                let loaded = self.app.store.load(path, Revision::ZERO).await;
+                loaded.map_err(|error| unreadable(call, &error))?
+            }
         };
         Ok(Standing { document, by: None })
-    }
-
-    /// The document, read together with those that the next requests are about.
-    async fn read_ahead(
-        &mut self,
-        call: &Call<'_>,
-        path: &DocumentPath,
-    ) -> Result<Option<Arc<Document>>, Problem> {
-        while self.ahead.pop_front().is_some_and(|before| before != *path) {}
-        let mut paths = vec![path.clone()];
-        paths.extend(self.ahead.iter().take(AHEAD - 1).cloned());
-        let read = self.app.store.load_all(paths.clone(), AHEAD_BYTES).await;
-        let mut read = read.map_err(|error| unreadable(call, &error))?.into_iter();
-        let first = read.next().flatten();
-        self.read = paths.into_iter().skip(1).zip(read).collect();
-        Ok(first)
     }
 
     async fn write(
