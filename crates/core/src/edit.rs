@@ -26,6 +26,8 @@ pub enum Edit<'a> {
         content_type: &'a str,
         /// Whether that is JSON, and so has to parse.
         is_json: bool,
+        /// Whether it was found to parse already.
+        is_checked: bool,
         /// Whether to find the patch from the document before: worth its cost where
         /// somebody follows the changes.
         followed: bool,
@@ -80,9 +82,10 @@ impl Edit<'_> {
             Self::Replace {
                 content_type,
                 is_json,
+                is_checked,
                 followed,
             } => {
-                let outcome = replace(before, content, content_type, is_json)?;
+                let outcome = replace(before, content, content_type, is_json && !is_checked)?;
                 Ok(match before.filter(|_| followed && is_json) {
                     Some(before) => with_patch(before, outcome),
                     None => outcome,
@@ -100,14 +103,14 @@ fn replace(
     before: Option<Before<'_>>,
     content: &Bytes,
     content_type: &str,
-    is_json: bool,
+    must_parse: bool,
 ) -> Result<Outcome, Problem> {
     let same =
         before.is_some_and(|before| before.body == content && before.content_type == content_type);
     if same {
         return Ok(Outcome::Unchanged);
     }
-    if is_json {
+    if must_parse {
         json::check(content).map_err(malformed)?;
     }
     // A copy, because the content is a part of a buffer of the connection, all of which
@@ -214,11 +217,13 @@ mod tests {
             followed: false,
             content_type: JSON,
             is_json: true,
+            is_checked: false,
         };
         let text = Edit::Replace {
             followed: false,
             content_type: "text/plain",
             is_json: false,
+            is_checked: false,
         };
         let cases = [
             (json, None, " {\"a\": 1.0}\n", Ok(" {\"a\": 1.0}\n")),

@@ -75,6 +75,8 @@ pub(crate) struct Call<'a> {
     pub(crate) parts: &'a Parts,
     /// What holds for the collection, where something is written to one that has settings.
     pub(crate) rules: Option<Arc<Rules>>,
+    /// Its content is JSON that was accepted already, as a part of a batch.
+    pub(crate) is_checked: bool,
     /// What it has cost, where there is a limit.
     pub(crate) charge: Option<Charge>,
     pub(crate) id: Uuid,
@@ -331,6 +333,7 @@ impl<S: Store> App<S> {
             Availability::Open
         };
         let mut call = Call {
+            is_checked: false,
             rules: None,
             asker: None,
             changes: 0,

@@ -17,6 +17,7 @@ pub(crate) enum OwnedEdit {
     Replace {
         content_type: Arc<str>,
         is_json: bool,
+        is_checked: bool,
         followed: bool,
     },
     Patch(PatchForm),
@@ -32,8 +33,17 @@ impl OwnedEdit {
         (facts.method != Method::Delete).then(|| Self::Replace {
             content_type: shared(content_type),
             is_json: content_type.is_json(),
+            is_checked: false,
             followed: false,
         })
+    }
+
+    /// Notes whether the content was found to parse already.
+    pub(crate) const fn checked(mut self, is_known: bool) -> Self {
+        if let Self::Replace { is_checked, .. } = &mut self {
+            *is_checked = is_known;
+        }
+        self
     }
 
     /// Notes whether somebody follows the document.
@@ -61,10 +71,12 @@ impl OwnedEdit {
             Self::Replace {
                 content_type,
                 is_json,
+                is_checked,
                 followed,
             } => Edit::Replace {
                 content_type,
                 is_json: *is_json,
+                is_checked: *is_checked,
                 followed: *followed,
             },
             Self::Patch(form) => Edit::Patch(*form),

@@ -55,6 +55,7 @@ pub(crate) async fn save<S: Store>(
         Err(fault) => return failed(app, call, Kind::Malformed.because(fault.to_string())),
     };
     let patch = Call {
+        is_checked: false,
         facts: call.facts.as_merge_patch(tags),
         target: call.target.clone(),
         circumstances: call.circumstances,

@@ -231,6 +231,7 @@ async fn effect<S: Store>(
     let Some(edit) = OwnedEdit::of(&call.facts) else {
         return Ok(Some(Effect::Delete));
     };
+    let edit = edit.checked(call.is_checked);
     let edit = edit.followed_if(|| is_followed(app, path));
     let content_type = edit.content_type(current).unwrap_or_else(|| "".into());
     let max_bytes = call.policy(app).max_document_bytes;

@@ -149,6 +149,8 @@ impl<'a, S: Store> Work<'a, S> {
             changes: self.outer.changes,
             parts,
             rules: rules.flatten(),
+            // Where there is any, it was a part of the JSON of the batch.
+            is_checked: !content.is_empty(),
             charge: None,
             id: self.outer.id,
         };

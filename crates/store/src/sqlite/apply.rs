@@ -120,20 +120,29 @@ impl<'c> Statements<'c> {
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
         let indexed = Indexed::by(batch, indexes);
-        if !indexed.refuse() {
+        if is_single(batch) && !indexed.refuse() {
             return self.apply_indexed(operation, batch, last, &indexed, version);
         }
         self.savepoint.set.execute([])?;
         let verdict = self.apply_indexed(operation, batch, last, &indexed, version)?;
-        if let Verdict::Taken(_) | Verdict::Exceeded(_) = verdict {
+        if !matches!(verdict, Verdict::Applied(_)) {
             self.savepoint.undo.execute([])?;
         }
         self.savepoint.release.execute([])?;
-        Ok(verdict)
+        match verdict {
+            Verdict::Rejected(unknown) if unknown.is_empty() => {
+                let rejections = self.check(batch)?;
+                if rejections.is_empty() {
+                    return Err(Fault::Inconsistent("an expectation failed and then held"));
+                }
+                Ok(Verdict::Rejected(rejections))
+            }
+            verdict => Ok(verdict),
+        }
     }
 
-    /// As [`Self::apply`], but for what was done of a batch whose value is taken, or for
-    /// which there is no room.
+    /// As [`Self::apply`], but for what was done of a batch that comes to nothing; and if
+    /// that was seen while it was done, without the rejections.
     fn apply_indexed(
         &mut self,
         operation: OperationId,
@@ -142,11 +151,10 @@ impl<'c> Statements<'c> {
         indexed: &Indexed<'_>,
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
-        // The statement of a single write checks its expectation itself; several must
-        // all be known to hold before the first is applied, and so must what is counted.
+        // The statement of each write checks what is expected of the documents itself; where
+        // something is counted, all must be known to hold before.
         let counts = self.counts.concern(batch);
-        let single = batch.writes.len() == 1 && batch.receipt.is_none() && !counts;
-        if !single {
+        if counts || !is_coherent(batch) {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
                 return Ok(Verdict::Rejected(rejections));
@@ -162,7 +170,7 @@ impl<'c> Statements<'c> {
             return Ok(Verdict::Exceeded(counted.excesses));
         }
         let mut next = *last;
-        let mut applied = match self.write_all(operation, batch, &mut next, indexed, single)? {
+        let mut applied = match self.write_all(operation, batch, &mut next, indexed)? {
             Verdict::Applied(applied) => applied,
             refused => return Ok(refused),
         };
@@ -177,7 +185,9 @@ impl<'c> Statements<'c> {
                 revision: next,
                 previous: None,
             });
-            self.keep_receipt(operation, batch, receipt, &body, next)?;
+            if !self.keep_receipt(operation, batch, receipt, &body, next)? {
+                return Ok(Verdict::Rejected(Vec::new()));
+            }
             applied.receipt = Some(body);
         }
         self.counts.keep(counted)?;
@@ -185,15 +195,14 @@ impl<'c> Statements<'c> {
         Ok(Verdict::Applied(applied))
     }
 
-    /// Applies the writes of a batch, one after the other. `next` becomes the last revision
-    /// of them.
+    /// Applies the writes of a batch, one after the other, up to the first whose expectation
+    /// does not hold. `next` becomes the last revision of them.
     fn write_all(
         &mut self,
         operation: OperationId,
         batch: &Batch,
         next: &mut Revision,
         indexed: &Indexed<'_>,
-        single: bool,
     ) -> Result<Verdict, Fault> {
         let mut applied = Applied::default();
         let mut taken = Vec::new();
@@ -211,11 +220,7 @@ impl<'c> Statements<'c> {
                 continue;
             }
             if !self.point(write, previous, *next)? {
-                if single {
-                    let current = self.current(&write.path)?;
-                    return Ok(Verdict::Rejected(vec![Rejection { index: 0, current }]));
-                }
-                return Err(Fault::Inconsistent("an expectation held and then did not"));
+                return Ok(Verdict::Rejected(self.only_rejection(batch)?));
             }
             if let Some(known) = indexed.of(write)
                 && let Some(field) = self.index(known, write, previous)?
@@ -234,7 +239,17 @@ impl<'c> Statements<'c> {
         })
     }
 
-    /// Writes the document that tells what the batch made.
+    /// The rejection of the only write of a batch; none if there are more, which are to be
+    /// looked at when all that was done is undone.
+    fn only_rejection(&mut self, batch: &Batch) -> rusqlite::Result<Vec<Rejection>> {
+        if is_single(batch) {
+            self.check(batch)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Writes the document that tells what the batch made; false if there is one already.
     fn keep_receipt(
         &mut self,
         operation: OperationId,
@@ -242,7 +257,7 @@ impl<'c> Statements<'c> {
         receipt: &Receipt,
         body: &Bytes,
         next: Revision,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let write = Write {
             path: receipt.path.clone(),
             expected: Expected::Absent,
@@ -252,11 +267,11 @@ impl<'c> Statements<'c> {
                 patch: None,
             },
         };
-        if !self.point(&write, None, next)? {
-            return Err(Fault::Inconsistent("a receipt was not there and then was"));
+        let is_first = self.point(&write, None, next)?;
+        if is_first {
+            row(operation, batch, &write, next, None).append(&mut self.append)?;
         }
-        row(operation, batch, &write, next, None).append(&mut self.append)?;
-        Ok(())
+        Ok(is_first)
     }
 
     /// Brings indexes up to date, unless the write gives its document a value that another
@@ -356,6 +371,27 @@ impl<'a> Indexed<'a> {
         let mut all = self.0.values().flat_map(|known| known.iter());
         all.any(Known::refuses)
     }
+}
+
+/// Whether a batch is one write, so that it changes nothing unless its expectation holds.
+fn is_single(batch: &Batch) -> bool {
+    batch.writes.len() == 1 && batch.receipt.is_none()
+}
+
+/// Whether the writes of a batch expect of each other what they do: each knows of the one
+/// before it to the same document, and of no other.
+fn is_coherent(batch: &Batch) -> bool {
+    if let [write] = &batch.writes[..] {
+        return !matches!(write.expected, Expected::After(_));
+    }
+    let mut seen = HashMap::with_capacity(batch.writes.len());
+    let mut writes = batch.writes.iter().enumerate();
+    writes.all(
+        |(index, write)| match (write.expected, seen.insert(write.path.as_str(), index)) {
+            (Expected::After(expected), before) => before == Some(expected),
+            (_, before) => before.is_none(),
+        },
+    )
 }
 
 fn following(revision: Revision) -> Result<Revision, Fault> {

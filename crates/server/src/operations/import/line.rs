@@ -197,6 +197,7 @@ impl Saving {
         }
         let content_type = MediaType::JSON.as_str();
         let edit = Edit::Replace {
+            is_checked: false,
             content_type,
             is_json: true,
             followed,
