@@ -117,13 +117,16 @@ async fn once<S: Store>(
         };
         if let Some(response) = response {
             if batch.atomic {
+                if work.is_overtaken().await {
+                    return Ok(Attempt::Overtaken);
+                }
                 let response = with_index(response, index);
                 return Ok(refused(app, call, content, claim, response).await);
             }
             work.refuse(Kept::of(response));
         }
     }
-    let done = work.end();
+    let done = work.end(batch.atomic);
     commit(app, call, content, claim, done, &mut course.taken).await
 }
 

@@ -93,6 +93,7 @@ macro_rules! contract_suite {
             a_read_waits_for_its_position
             readers_never_go_back
             a_batch_is_seen_whole
+            what_a_batch_leaves_as_it_is_must_stand
             collections_are_those_with_members
             touched_moves_with_each_write_to_the_collection
             pages_join_to_the_whole_list
@@ -161,6 +162,7 @@ pub(crate) fn batch(writes: Vec<Write>) -> Batch {
         principal: Some("ada".into()),
         writes,
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     }
 }

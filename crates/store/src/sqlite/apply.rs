@@ -145,7 +145,10 @@ impl<'c> Statements<'c> {
         // The statement of a single write checks its expectation itself; several must
         // all be known to hold before the first is applied, and so must what is counted.
         let counts = self.counts.concern(batch);
-        let single = batch.writes.len() == 1 && batch.receipt.is_none() && !counts;
+        let single = batch.writes.len() == 1
+            && batch.receipt.is_none()
+            && batch.untouched.is_empty()
+            && !counts;
         if !single {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
@@ -276,7 +279,7 @@ impl<'c> Statements<'c> {
         Ok(taken)
     }
 
-    /// The writes whose expectation does not hold.
+    /// The expectations that do not hold.
     fn check(&mut self, batch: &Batch) -> rusqlite::Result<Vec<Rejection>> {
         let mut seen = HashMap::with_capacity(batch.writes.len());
         let mut rejections = Vec::new();
@@ -289,6 +292,13 @@ impl<'c> Statements<'c> {
             };
             if !holds {
                 let current = self.current(&write.path)?;
+                rejections.push(Rejection { index, current });
+            }
+        }
+        for (path, expected) in &batch.untouched {
+            let current = self.current(path)?;
+            if Expected::from(current) != *expected {
+                let index = batch.writes.len();
                 rejections.push(Rejection { index, current });
             }
         }
