@@ -299,6 +299,7 @@ pub(crate) async fn commit<S: Store>(
             effect: effect.clone(),
         }],
         quotas: call.quota(path).into_iter().collect(),
+        untouched: Vec::new(),
         receipt,
     };
     match commit_batch(app, call, batch).await? {

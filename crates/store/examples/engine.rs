@@ -114,6 +114,7 @@ fn batch(writes: Vec<Write>) -> Batch {
         principal: None,
         writes,
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     }
 }

@@ -76,6 +76,7 @@ fn batch(writes: Vec<Write>) -> Batch {
         principal: Some("somebody".into()),
         writes,
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     }
 }

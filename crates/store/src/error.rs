@@ -59,7 +59,7 @@ pub enum CommitError {
 /// A write that did not meet its expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// Its place in the batch.
+    /// Its place in the batch; that after the last write, where it is no write that fails.
     pub index: usize,
     /// The revision that the document stands at; `None` if it does not exist.
     pub current: Option<Revision>,

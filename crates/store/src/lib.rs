@@ -6,9 +6,9 @@
 //!
 //! What every engine guarantees (the numbers are cited where they are kept):
 //! 1. **Durable**: a commit that answers `Ok` survives the loss of power.
-//! 2. **Compare and set**: a batch applies only if, for each of its writes, the
-//!    document stands at the expected revision at that very moment; all of the batch
-//!    applies or none of it.
+//! 2. **Compare and set**: a batch applies only if, for each of its writes and each
+//!    document that it leaves as it is, the document stands at the expected revision at
+//!    that very moment; all of the batch applies or none of it.
 //! 3. **One number**: each write that applies gets a revision larger than all before;
 //!    the revision is its position in the log. Revisions are not dense.
 //! 4. **Epochs**: each opening begins a new epoch, and a [`Version`] names the epoch
@@ -58,7 +58,7 @@ pub use scan::{Only, Page, Scan};
 
 /// The version of [`Batch`]'s meaning. A replicated log holds it beside each batch, so
 /// that a node never applies what it would read differently.
-pub const BATCH_FORMAT: u16 = 2;
+pub const BATCH_FORMAT: u16 = 3;
 
 /// Keeps documents and the log of their changes.
 pub trait Store: Send + Sync + 'static {
@@ -282,6 +282,9 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// What the collections may hold that it writes to; those that are not named, anything.
     pub quotas: Vec<Quota>,
+    /// Documents that it leaves as they are, and what must stand there for it to apply: what
+    /// was found of them is part of what was decided.
+    pub untouched: Vec<(DocumentPath, Expected)>,
     /// What is kept of it for whoever asks again.
     pub receipt: Option<Receipt>,
 }

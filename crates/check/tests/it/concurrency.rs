@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
+use serde_json::json;
+
 use crate::harness::Server;
 use crate::harness::client::Connection;
 
@@ -118,6 +120,67 @@ fn section_5_2_equal_content_does_not_let_two_writers_win() {
         codes.iter().filter(|code| **code == 412).count(),
         CLIENTS - 1
     );
+}
+
+/// A batch that saves one of two documents, and needs the other to stay as it is.
+fn looks_at_other(saved: (&str, &str), kept: (&str, &str), client: usize) -> String {
+    let item = |(path, tag): (&str, &str), body: String| json!({"method": "PUT", "path": path, "headers": {"If-Match": tag}, "body": body});
+    let saved = item(saved, client.to_string());
+    let kept = item(kept, "0".to_owned());
+    json!({"requests": [kept, saved]}).to_string()
+}
+
+#[test]
+fn section_8_what_a_batch_only_looks_at_stands_when_it_is_done() {
+    const ROUNDS: usize = 8;
+    let server = Server::start();
+    for round in 0..ROUNDS {
+        let paths = [format!("/a{round}/1"), format!("/a{round}/2")];
+        let tags = paths.clone().map(|path| server.create(&path, "\"0\""));
+        let codes = together(&server, move |client, connection| {
+            let [one, two] = [0, 1].map(|place| (paths[place].as_str(), tags[place].as_str()));
+            let batch = match client % 2 {
+                0 => looks_at_other(one, two, client),
+                _ => looks_at_other(two, one, client),
+            };
+            connection
+                .request("POST", "/_/batch")
+                .json(batch)
+                .send()
+                .code
+        });
+        let done = codes.iter().filter(|code| **code == 200).count();
+        assert_eq!(done, 1, "{codes:?}");
+    }
+}
+
+/// The documents of `/pair` as a batch that saves both, by their tags.
+fn both(connection: &mut Connection, client: usize) -> String {
+    let list = connection.get("/pair").send().status(200).json();
+    let items = list["items"].as_array().unwrap().iter();
+    let requests = items.map(|item| {
+        json!({"method": "PUT", "path": item["path"], "body": client,
+            "headers": {"If-Match": item["etag"]}})
+    });
+    json!({"requests": requests.collect::<Vec<_>>()}).to_string()
+}
+
+#[test]
+fn section_8_a_batch_is_not_refused_for_the_half_of_another() {
+    let server = Server::start();
+    server.create("/pair/1", "1");
+    server.create("/pair/2", "1");
+    together(&server, |client, connection| {
+        for _ in 0..INCREMENTS {
+            let body = both(connection, client);
+            let answer = connection.request("POST", "/_/batch").json(body).send();
+            // Both have changed or neither, so that it is the first that is stale.
+            if answer.code != 200 {
+                let problem = answer.status(412).problem("stale");
+                assert_eq!(problem["failed"], 0);
+            }
+        }
+    });
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod form_pages;
 mod forms;
 mod framing;
 mod full_disk;
+mod history;
 mod hosts;
 mod imports;
 mod indexes;

@@ -131,11 +131,14 @@ async fn once<S: Store>(
             take_some(&mut work, some, &batch, course)
         );
         if let Some(response) = end {
+            if work.is_overtaken().await {
+                return Ok(Attempt::Overtaken);
+            }
             return Ok(refused(app, call, content, claim, response).await);
         }
         (read, rest) = (next?, later);
     }
-    let done = work.end();
+    let done = work.end(batch.atomic);
     commit(app, call, content, claim, done, &mut course.taken).await
 }
 

@@ -10,7 +10,9 @@ use matchbook_core::name::{CollectionPath, DocumentPath, Target};
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Head, Method, Request};
 use matchbook_core::tag::{Revision, Version};
-use matchbook_store::{Batch, Derived, Document, Effect, Expected, Quota, Store, Write};
+use matchbook_store::{
+    Batch, CommitError, Derived, Document, Effect, Expected, OperationId, Quota, Store, Write,
+};
 use uuid::Uuid;
 
 use super::parse::Item;
@@ -40,6 +42,8 @@ pub(super) struct Work<'a, S> {
     answers: Vec<Kept>,
     requests: Vec<usize>,
     quotas: Vec<Quota>,
+    /// What stood when it was looked for, of each document that was.
+    found: Vec<(DocumentPath, Expected)>,
     /// What the batch makes of the documents that it touches: the last write of each, and
     /// the document after it.
     made: HashMap<DocumentPath, (usize, Option<Arc<Document>>)>,
@@ -83,18 +87,23 @@ impl<'a, S: Store> Work<'a, S> {
             answers: Vec::new(),
             requests: Vec::new(),
             quotas: Vec::new(),
+            found: Vec::new(),
             made: HashMap::new(),
             read: Read::new(),
         }
     }
 
-    /// What is to be written, and the answers.
-    pub(super) fn end(self) -> Done {
+    /// What is to be written, and the answers. What an atomic batch only looked at has to
+    /// stand when it is applied, like what it changes.
+    pub(super) fn end(self, atomic: bool) -> Done {
+        let mut untouched = self.found;
+        untouched.retain(|(path, _)| atomic && !self.made.contains_key(path));
         let batch = Batch {
             at: self.at,
             principal: self.outer.caller.name(),
             writes: self.writes,
             quotas: self.quotas,
+            untouched,
             receipt: None,
         };
         Done {
@@ -117,6 +126,25 @@ impl<'a, S: Store> Work<'a, S> {
     /// The answer to a request that failed.
     pub(super) fn failed(&self, problem: Problem) -> Response<Body> {
         failed(self.app, self.outer, problem)
+    }
+
+    /// Whether the documents that were found never stood so at one moment, as far as is
+    /// known. Then what refuses a request may be the half of another batch.
+    pub(super) async fn is_overtaken(&self) -> bool {
+        if self.found.len() < 2 {
+            return false;
+        }
+        let batch = Batch {
+            at: self.at,
+            principal: None,
+            writes: Vec::new(),
+            quotas: Vec::new(),
+            untouched: self.found.clone(),
+            receipt: None,
+        };
+        let operation = OperationId(self.outer.id.as_u128());
+        let committed = self.app.store.commit(operation, batch).await;
+        matches!(committed, Err(CommitError::Rejected(_)))
     }
 
     /// Notes a refusal.
@@ -190,7 +218,11 @@ impl<'a, S: Store> Work<'a, S> {
         }
     }
 
-    async fn standing(&self, call: &Call<'_>, path: &DocumentPath) -> Result<Standing, Problem> {
+    async fn standing(
+        &mut self,
+        call: &Call<'_>,
+        path: &DocumentPath,
+    ) -> Result<Standing, Problem> {
         if let Some((index, document)) = self.made.get(path) {
             return Ok(Standing {
                 document: document.clone(),
@@ -204,6 +236,8 @@ impl<'a, S: Store> Work<'a, S> {
                 loaded.map_err(|error| unreadable(call, &error))?
             }
         };
+        let revision = document.as_ref().map(|document| document.version.revision);
+        self.found.push((path.clone(), revision.into()));
         Ok(Standing { document, by: None })
     }
 

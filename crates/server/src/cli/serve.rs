@@ -277,6 +277,7 @@ mod tests {
                 principal: None,
                 writes: Vec::new(),
                 quotas: Vec::new(),
+                untouched: Vec::new(),
                 receipt: Some(receipt),
             };
             store

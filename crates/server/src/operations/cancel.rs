@@ -116,6 +116,7 @@ async fn end<S: Store>(
             write(path.clone(), document.version.revision, shown),
         ],
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt,
     };
     Ok(match commit_batch(app, call, batch).await? {

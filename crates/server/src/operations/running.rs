@@ -231,6 +231,7 @@ impl<'a, S: Store> Running<'a, S> {
             at: now(),
             principal: self.mark.principal().map(Arc::from),
             quotas: self.quotas(&writes),
+            untouched: Vec::new(),
             writes,
             receipt: None,
         };

@@ -136,6 +136,7 @@ async fn make<S: Store>(
         principal: call.caller.name(),
         writes: writes.into(),
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt,
     };
     Ok(match commit_batch(app, call, batch).await? {

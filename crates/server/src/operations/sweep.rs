@@ -97,6 +97,7 @@ async fn forget<S: Store>(
         principal: None,
         writes,
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     };
     let operation = OperationId(Uuid::now_v7().as_u128());
@@ -164,6 +165,7 @@ mod tests {
             principal: None,
             writes,
             quotas: Vec::new(),
+            untouched: Vec::new(),
             receipt: None,
         };
         let operation = OperationId(Uuid::now_v7().as_u128());

@@ -125,6 +125,7 @@ async fn begin<S: Store>(
             write(id.mark()?, stored, mark.stored()),
         ],
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     };
     // Nothing but its end can have come between.

@@ -182,6 +182,7 @@ impl Claim<'_> {
             principal: call.caller.name(),
             writes: Vec::new(),
             quotas: Vec::new(),
+            untouched: Vec::new(),
             receipt: Some(receipt),
         };
         match commit_batch(app, call, batch).await {

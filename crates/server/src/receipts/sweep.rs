@@ -63,6 +63,7 @@ pub async fn sweep_before<S: Store>(store: &S, oldest: Timestamp) -> Result<(), 
                 principal: None,
                 writes,
                 quotas: Vec::new(),
+                untouched: Vec::new(),
                 receipt: None,
             };
             match store

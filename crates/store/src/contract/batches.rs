@@ -46,6 +46,44 @@ pub async fn a_batch_applies_whole_or_not_at_all<E: Engine>(engine: &E) {
     assert_eq!(body(&store, "/a/1/b/1").await, "deep");
 }
 
+/// Guarantee 2 where nothing is written: what was found of a document is expected too.
+pub async fn what_a_batch_leaves_as_it_is_must_stand<E: Engine>(engine: &E) {
+    let place = engine.place();
+    let store = engine.open(&place);
+    let first = write(&store, put("/a/1", None, "one")).await;
+    let next = write(&store, put("/a/1", Some(first), "two")).await;
+    let with = |writes, path_: &str, expected| Batch {
+        untouched: vec![(path(path_), expected)],
+        ..batch(writes)
+    };
+    let rejected = |index, current| {
+        let rejection = Rejection { index, current };
+        Err(CommitError::Rejected(vec![rejection]))
+    };
+    let (first, now) = (Expected::At(first.revision), Expected::At(next.revision));
+    for writes in [vec![], vec![put("/a/2", None, "x")]] {
+        let index = writes.len();
+        for (path, expected, current) in [
+            ("/a/1", first, Some(next.revision)),
+            ("/a/1", Expected::Absent, Some(next.revision)),
+            ("/a/3", now, None),
+        ] {
+            let refused = store.commit(operation(), with(writes.clone(), path, expected));
+            assert_eq!(refused.await, rejected(index, current));
+        }
+        assert!(load(&store, "/a/2").await.is_none());
+        assert_eq!(store.status().applied, next);
+    }
+    let nothing = store.commit(operation(), with(vec![], "/a/1", now)).await;
+    assert_eq!(nothing, Ok(vec![]));
+    assert_eq!(store.status().applied, next);
+    let writes = vec![put("/a/2", None, "x")];
+    let absent = with(writes, "/a/3", Expected::Absent);
+    let made = store.commit(operation(), absent).await.unwrap();
+    assert_eq!(store.status().applied, made[0]);
+    assert_eq!(body(&store, "/a/2").await, "x");
+}
+
 /// A write that does not say that it follows another of the same path cannot be meant.
 pub async fn a_path_that_occurs_twice_unknowingly_is_rejected<E: Engine>(engine: &E) {
     let place = engine.place();

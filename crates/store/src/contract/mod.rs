@@ -94,6 +94,7 @@ macro_rules! contract_suite {
             several_documents_are_read_as_each_alone
             readers_never_go_back
             a_batch_is_seen_whole
+            what_a_batch_leaves_as_it_is_must_stand
             collections_are_those_with_members
             touched_moves_with_each_write_to_the_collection
             pages_join_to_the_whole_list
@@ -162,6 +163,7 @@ pub(crate) fn batch(writes: Vec<Write>) -> Batch {
         principal: Some("ada".into()),
         writes,
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     }
 }

@@ -17,6 +17,7 @@ fn quota(collection: &str, max_documents: Option<u64>, max_bytes: Option<u64>) -
 fn with(quota: &Quota, writes: Vec<Write>) -> Batch {
     Batch {
         quotas: vec![quota.clone()],
+        untouched: Vec::new(),
         ..batch(writes)
     }
 }

@@ -151,10 +151,10 @@ impl<'c> Statements<'c> {
         indexed: &Indexed<'_>,
         version: impl Fn(Revision) -> Version,
     ) -> Result<Verdict, Fault> {
-        // The statement of each write checks what is expected of the documents itself; where
-        // something is counted, all must be known to hold before.
+        // The statement of each write checks what is expected of its document itself; where
+        // something is counted, or only looked at, all must be known to hold before.
         let counts = self.counts.concern(batch);
-        if counts || !is_coherent(batch) {
+        if counts || !batch.untouched.is_empty() || !is_coherent(batch) {
             let rejections = self.check(batch)?;
             if !rejections.is_empty() {
                 return Ok(Verdict::Rejected(rejections));
@@ -291,7 +291,7 @@ impl<'c> Statements<'c> {
         Ok(taken)
     }
 
-    /// The writes whose expectation does not hold.
+    /// The expectations that do not hold.
     fn check(&mut self, batch: &Batch) -> rusqlite::Result<Vec<Rejection>> {
         let mut seen = HashMap::with_capacity(batch.writes.len());
         let mut rejections = Vec::new();
@@ -304,6 +304,13 @@ impl<'c> Statements<'c> {
             };
             if !holds {
                 let current = self.current(&write.path)?;
+                rejections.push(Rejection { index, current });
+            }
+        }
+        for (path, expected) in &batch.untouched {
+            let current = self.current(path)?;
+            if Expected::from(current) != *expected {
+                let index = batch.writes.len();
                 rejections.push(Rejection { index, current });
             }
         }
@@ -375,7 +382,7 @@ impl<'a> Indexed<'a> {
 
 /// Whether a batch is one write, so that it changes nothing unless its expectation holds.
 fn is_single(batch: &Batch) -> bool {
-    batch.writes.len() == 1 && batch.receipt.is_none()
+    batch.writes.len() == 1 && batch.receipt.is_none() && batch.untouched.is_empty()
 }
 
 /// Whether the writes of a batch expect of each other what they do: each knows of the one

@@ -281,7 +281,7 @@ impl Store for SqliteStore {
         operation: OperationId,
         batch: Batch,
     ) -> Result<Vec<Version>, CommitError> {
-        if batch.writes.is_empty() && batch.receipt.is_none() {
+        if batch.writes.is_empty() && batch.receipt.is_none() && batch.untouched.is_empty() {
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();

@@ -96,6 +96,7 @@ fn a_store_of_the_first_format_is_brought_to_this_one() {
         };
         let batch = Batch {
             quotas: vec![quota],
+            untouched: Vec::new(),
             ..put("/c/2", None, "two")
         };
         let refused = wait(store.commit(operation(), batch));

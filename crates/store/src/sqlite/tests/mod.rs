@@ -103,6 +103,7 @@ fn put(name: &str, expected: Option<Version>, body: &str) -> Batch {
             },
         }],
         quotas: Vec::new(),
+        untouched: Vec::new(),
         receipt: None,
     }
 }
