@@ -12,6 +12,7 @@ use crate::contender::{Contender, Programs};
 use crate::corpus::Corpus;
 use crate::dialect::Ability;
 use crate::fill;
+use crate::guard;
 use crate::lead::{self, Lead};
 use crate::sync::{self, SyncCost};
 use crate::work::Work;
@@ -225,7 +226,8 @@ fn start(
     }
     if contender.stores() {
         let filled = fill::fill(contender, &server, &mut corpus, "fill")
-            .and_then(|()| fill::learn(contender, &server, &mut corpus));
+            .and_then(|()| fill::learn(contender, &server, &mut corpus))
+            .and_then(|()| guard::check(contender, &server, &mut corpus));
         filled.with_context(|| format!("{contender} cannot be filled; {}", server.last_words()))?;
     }
     Ok(Subject {

@@ -5,7 +5,7 @@
 //! - [`options`]: the command line.
 //! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
 //! - [`dialect`]: how each of them is asked.
-//! - [`document`], [`corpus`], [`work`], [`fill`]: what is sent and what must come back.
+//! - [`document`], [`corpus`], [`work`], [`fill`], [`guard`]: what is sent and what must come back.
 //! - [`load`], [`response`]: the load generator.
 //! - [`cell`], [`compare`], [`lead`], [`growth`], [`rules`]: what is measured, in which order.
 //! - [`fanout`]: one writer, thousands who follow. [`wire`], [`trace`]: how many bytes
@@ -28,6 +28,7 @@ mod fanout;
 mod figures;
 mod fill;
 mod growth;
+mod guard;
 mod interrupt;
 mod lead;
 mod load;

@@ -7,7 +7,6 @@ mod express;
 mod granian;
 mod install;
 mod kinto;
-
 mod nginx;
 mod own;
 mod postgres;

@@ -93,7 +93,7 @@ pub(crate) fn run(plan: &Plan, programs: &Programs, work_dir: &Path) -> anyhow::
         publish(&figures, &plan.docs)?;
     }
     if plan.parts.is_empty() {
-        publish(&figures, &plan.docs)?;
+        draw(&plan.docs)?;
     }
     Ok(faults)
 }
@@ -181,22 +181,27 @@ impl Figures {
     }
 }
 
-/// Writes the figures, the pictures and the page.
+/// Writes the figures, and draws them.
 fn publish(figures: &Figures, docs: &Path) -> anyhow::Result<()> {
     let plots = docs.join(PLOTS);
     fs::create_dir_all(&plots).with_context(|| format!("cannot make {}", plots.display()))?;
     let mut text = serde_json::to_string_pretty(figures)?;
     text.push('\n');
     write(&plots.join(FIGURES), &text)?;
-    // Drawn of what is in the file, so that drawing again makes the same to the last digit.
+    draw(docs)
+}
+
+/// Writes the pictures and the page. They are made of what the file has, so that drawing
+/// again makes the same to the last digit.
+fn draw(docs: &Path) -> anyhow::Result<()> {
     let figures = &Figures::read(docs)?;
     for plot in plots::all(figures) {
-        write(&plots.join(&plot.file), &plot.svg)?;
+        write(&docs.join(PLOTS).join(&plot.file), &plot.svg)?;
     }
     let page = docs.join(PAGE);
     let before = fs::read_to_string(&page).unwrap_or_default();
     write(&page, &page::with_measured(&before, &tables::all(figures)))?;
-    eprintln!("wrote {} and {}", page.display(), plots.display());
+    eprintln!("wrote {} and {PLOTS}/ beside it", page.display());
     Ok(())
 }
 
