@@ -13,6 +13,7 @@ use crate::corpus::Corpus;
 use crate::dialect::Ability;
 use crate::fill;
 use crate::guard;
+use crate::interrupt;
 use crate::lead::{self, Lead};
 use crate::sync::{self, SyncCost};
 use crate::work::Work;
@@ -110,14 +111,17 @@ pub(crate) struct Comparison {
     pub(crate) memory: Vec<Memory>,
     /// By round, each append size.
     pub(crate) syncs: Vec<Vec<SyncCost>>,
+    /// Cells that could not be measured, and why.
+    pub(crate) failures: Vec<String>,
     #[serde(default)]
     pub(crate) records: Vec<Record>,
 }
 
 impl Comparison {
-    /// All unexpected answers and failed connections.
+    /// All unexpected answers, failed connections and failed cells.
     pub(crate) fn fault_count(&self) -> u64 {
-        self.rows.iter().map(|row| row.faults).sum()
+        let of_rows: u64 = self.rows.iter().map(|row| row.faults).sum();
+        of_rows + self.failures.len() as u64
     }
 
     /// What one contender did, unless it cannot do that.
@@ -156,13 +160,14 @@ pub(crate) fn run(
         directories.push(own);
         subjects.push(subject);
     }
-    let (records, syncs) = measure(plan, &mut subjects, directory)?;
+    let (records, syncs, failures) = measure(plan, &mut subjects, directory)?;
     for (memory, subject) in memory.iter_mut().zip(&subjects) {
         let of_cells = records
             .iter()
             .filter(|record: &&Record| record.contender == subject.contender)
             .map(|record| record.cell.resident_bytes);
-        let now = subject.server.peak_resident_bytes()?;
+        // One that is gone has been a failure already.
+        let now = subject.server.peak_resident_bytes().unwrap_or_default();
         let seen = of_cells.chain([now, memory.at_start_bytes]);
         memory.peak_bytes = seen.max().unwrap_or_default();
     }
@@ -181,6 +186,7 @@ pub(crate) fn run(
         write_floor: write_floor(&records),
         memory,
         syncs,
+        failures,
         records,
     })
 }
@@ -197,7 +203,7 @@ fn available(plan: &Plan, programs: &Programs) -> anyhow::Result<(Vec<Entry>, Ve
             Ok(version) => found.push(Entry { contender, version }),
             Err(error) if contender == Contender::Matchbook => return Err(error),
             Err(error) => {
-                crate::interrupt::check()?;
+                interrupt::check()?;
                 eprintln!("skipped: {contender} ({error:#})");
                 skipped.push(format!("{contender}: {error:#}"));
             }
@@ -237,10 +243,11 @@ fn start(
     })
 }
 
-type Measured = (Vec<Record>, Vec<Vec<SyncCost>>);
+/// Cells, syncs by round, and cells that could not be measured.
+type Measured = (Vec<Record>, Vec<Vec<SyncCost>>, Vec<String>);
 
 fn measure(plan: &Plan, subjects: &mut [Subject], directory: &Path) -> anyhow::Result<Measured> {
-    let (mut records, mut syncs) = (Vec::new(), Vec::new());
+    let (mut records, mut syncs, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         let costs = APPEND_BYTES
             .iter()
@@ -257,14 +264,30 @@ fn measure(plan: &Plan, subjects: &mut [Subject], directory: &Path) -> anyhow::R
                     .iter_mut()
                     .filter(|subject| subject.contender.dialect().ability(work) != Ability::None);
                 for subject in able {
-                    let mut record = measure_one(plan, subject, work, connections, directory)?;
-                    record.round = round;
-                    records.push(record);
+                    match measure_one(plan, subject, work, connections, directory) {
+                        Ok(record) => records.push(Record { round, ..record }),
+                        Err(error) => failures.push(failed(subject, &error)?),
+                    }
                 }
             }
         }
     }
-    Ok((records, syncs))
+    Ok((records, syncs, failures))
+}
+
+/// Goes on after a cell that could not be measured, so that one server does not cost the
+/// others an hour. What its last writes came to is not known: the tags are learnt anew.
+fn failed(subject: &mut Subject, error: &anyhow::Error) -> anyhow::Result<String> {
+    interrupt::check()?;
+    let mut failure = format!("{error:#}");
+    if subject.contender.stores()
+        && let Err(error) = fill::learn(subject.contender, &subject.server, &mut subject.corpus)
+    {
+        interrupt::check()?;
+        failure = format!("{failure}; nor can its documents be read: {error:#}");
+    }
+    eprintln!("FAULT {failure}");
+    Ok(failure)
 }
 
 /// One cell on one server, as a record of round 0.

@@ -55,6 +55,9 @@ pub(crate) fn comparison(measured: &Comparison) -> String {
     text.push_str(BLIND);
     floor(&mut text, measured);
     leads(&mut text, measured);
+    for failure in &measured.failures {
+        let _ = writeln!(text, "FAULT {failure}");
+    }
     text.push_str(&faults(&measured.records));
     text
 }

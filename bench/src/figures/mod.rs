@@ -270,6 +270,7 @@ mod tests {
             write_floor: Vec::new(),
             memory: Vec::new(),
             syncs: Vec::new(),
+            failures: Vec::new(),
             records: Vec::new(),
         };
         let machine = Machine::look(Path::new(".")).unwrap();

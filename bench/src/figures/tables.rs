@@ -75,6 +75,10 @@ fn compare(out: &mut String, measured: &Measured<Comparison>) {
     for skipped in &of.skipped {
         line(out, &format!("Left out: {skipped}.\n"));
     }
+    for failure in &of.failures {
+        let what = failure.lines().next().unwrap_or_default();
+        line(out, &format!("Not measured: {what}.\n"));
+    }
     leads(out, of);
     for &work in &of.work {
         work_table(out, of, work);
