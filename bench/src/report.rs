@@ -8,6 +8,7 @@ use crate::compare::{Comparison, Entry, Record, Row};
 use crate::contender::Contender;
 use crate::dialect::Ability;
 use crate::growth::Growth;
+use crate::work::Work;
 
 pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
@@ -45,7 +46,7 @@ pub(crate) fn comparison(measured: &Comparison) -> String {
                     None => writeln!(
                         text,
                         "{work:<7}{connections:>6}  {contender:<10}{:>11}",
-                        "no"
+                        absent(*contender, work)
                     ),
                 };
             }
@@ -60,6 +61,14 @@ pub(crate) fn comparison(measured: &Comparison) -> String {
     }
     text.push_str(&faults(&measured.records));
     text
+}
+
+/// Why there is no figure.
+pub(crate) fn absent(contender: Contender, work: Work) -> &'static str {
+    match contender.dialect().ability(work) {
+        Ability::None => "no",
+        Ability::Whole | Ability::Blind => "failed",
+    }
 }
 
 const BLIND: &str = "\

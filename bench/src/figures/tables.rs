@@ -11,7 +11,7 @@ use crate::dialect::Ability;
 use crate::fanout::Fanout;
 use crate::growth::Growth;
 use crate::lead::Lead;
-use crate::report::{MEBIBYTE, grouped, if_any};
+use crate::report::{MEBIBYTE, absent, grouped, if_any};
 use crate::wire::Wire;
 use crate::work::Work;
 
@@ -170,7 +170,10 @@ fn work_table(out: &mut String, of: &Comparison, work: Work) {
     for Entry { contender, .. } in &of.contenders {
         let cells = of.connections.iter().map(|&count| {
             let row = of.row(work, count, *contender);
-            row.map_or(" no |".to_owned(), |row| format!(" {} |", rate(row)))
+            row.map_or_else(
+                || format!(" {} |", absent(*contender, work)),
+                |row| format!(" {} |", rate(row)),
+            )
         });
         let cells = cells.collect::<String>();
         let details = of.row(work, at, *contender);
