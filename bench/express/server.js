@@ -29,6 +29,17 @@ const update = database.prepare(
   'UPDATE documents SET version = version + 1, body = ? WHERE id = ? AND version = ?',
 );
 
+const page = database.prepare(
+  'SELECT id, version, body FROM documents WHERE id > ? ORDER BY id LIMIT ?',
+);
+const filteredPage = database.prepare(
+  `SELECT id, version, body FROM documents
+   WHERE id > ? AND json_extract(body, '$.priority') = ? ORDER BY id LIMIT ?`,
+);
+
+const PAGE_SIZE = 100;
+const PAGE_SIZE_MAX = 1000;
+
 const tagOf = (version) => `"${version}"`;
 
 /** Whether `If-Match` (a list of tags, or `*`) names this version. */
@@ -66,6 +77,25 @@ app.use(
     strict: false,
   }),
 );
+
+// Ordered by id; a page goes on after the last id of the one before. The documents are
+// JSON already and are not read as such.
+app.get('/bench', (request, response) => {
+  const { _limit: limit = PAGE_SIZE, _after: after = '', priority } = request.query;
+  const count = Math.min(Number(limit), PAGE_SIZE_MAX);
+  if (!Number.isInteger(count) || count < 1) return response.sendStatus(400);
+  const rows =
+    priority === undefined
+      ? page.all(after, count)
+      : filteredPage.all(after, Number(priority), count);
+  const items = rows.map(
+    ({ id, version, body }) =>
+      `{"id":${JSON.stringify(id)},"etag":${JSON.stringify(tagOf(version))},"document":${body}}`,
+  );
+  const next = rows.length === count ? rows[count - 1].id : null;
+  const text = `{"items":[${items.join(',')}],"next":${JSON.stringify(next)}}`;
+  return response.type('application/json').send(text);
+});
 
 app.get('/bench/:id', (request, response) => {
   const row = select.get(request.params.id);

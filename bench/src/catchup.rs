@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use memchr::{memchr_iter, memmem};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::cell::{self, median, ratio};
@@ -52,7 +52,7 @@ pub(crate) struct Plan {
 }
 
 /// How the log is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Form {
     /// One answer, one entry a line.
@@ -62,10 +62,10 @@ pub(crate) enum Form {
 }
 
 /// One reading of the whole log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) round: usize,
-    pub(crate) target: &'static str,
+    pub(crate) target: String,
     pub(crate) form: Form,
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
@@ -74,9 +74,9 @@ pub(crate) struct Record {
 }
 
 /// The medians of one way to read it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) target: &'static str,
+    pub(crate) target: String,
     pub(crate) form: Form,
     pub(crate) entries_per_second: f64,
     pub(crate) megabytes_per_second: f64,
@@ -87,12 +87,13 @@ pub(crate) struct Row {
 }
 
 /// All that was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Catchup {
     pub(crate) entries: u64,
     pub(crate) documents: u64,
     pub(crate) rounds: usize,
     pub(crate) rows: Vec<Row>,
+    #[serde(default)]
     pub(crate) records: Vec<Record>,
 }
 
@@ -153,7 +154,7 @@ fn measure(plan: &Plan, server: &Server) -> anyhow::Result<Vec<Record>> {
             let cpu = usage::cpu_time(server.pid())?.saturating_sub(cpu_before);
             records.push(Record {
                 round,
-                target,
+                target: target.to_owned(),
                 form,
                 entries,
                 bytes,
@@ -327,12 +328,13 @@ fn read_pages(address: SocketAddr, target: &str, first: &str) -> anyhow::Result<
 fn rows(plan: &Plan, records: &[Record]) -> Vec<Row> {
     let rows = WAYS.into_iter().map(|(target, form)| {
         let found = || {
-            let is_of_row = move |record: &&Record| (record.target, record.form) == (target, form);
+            let is_of_row =
+                move |record: &&Record| (record.target.as_str(), record.form) == (target, form);
             records.iter().filter(is_of_row)
         };
         let middle = |value: fn(&Record) -> f64| median(found().map(value));
         Row {
-            target,
+            target: target.to_owned(),
             form,
             entries_per_second: middle(|record| ratio(record.entries as f64, record.seconds)),
             megabytes_per_second: middle(|record| ratio(record.bytes as f64 / 1e6, record.seconds)),

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
 use crate::corpus::Corpus;
+use crate::dialect::Tells;
+use crate::fill;
 use crate::interrupt;
 use crate::load::{Outcome, Pool};
 use crate::server::Server;
@@ -28,7 +30,7 @@ pub(crate) struct Subject {
 }
 
 /// What one cell measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) requests_per_second: f64,
     pub(crate) p50_us: f64,
@@ -40,6 +42,8 @@ pub(crate) struct Cell {
     /// How cheap the generator was.
     pub(crate) answers_per_generator_cpu_second: f64,
     pub(crate) resident_bytes: u64,
+    /// The part of all requests that the server refused for a reason of its own.
+    pub(crate) refused_share: f64,
     pub(crate) faults: BTreeMap<String, u64>,
 }
 
@@ -67,17 +71,20 @@ pub(crate) fn measure(
         server,
         corpus,
     } = subject;
-    let pid = server.pid();
+    if contender.dialect().tells() == Tells::Reads && !work.is_write() {
+        // Its writes have not told what the tags are now.
+        fill::learn(*contender, server, corpus)?;
+    }
     let mut pool = Pool::open(server.address(), connections)?;
     let mut job = Job::new(work, *contender, corpus, connections);
     let warm_up = pool.run(&mut job, times.warm_up)?;
-    let server_before = usage::cpu_time(pid)?;
+    let server_before = server.cpu_time()?;
     let generator_before = usage::cpu_time(std::process::id())?;
     let mut outcome = pool.run(&mut job, times.measured)?;
     let generator = usage::cpu_time(std::process::id())?.saturating_sub(generator_before);
     drop(pool);
-    rest(&[pid])?;
-    let server_cpu = usage::cpu_time(pid)?.saturating_sub(server_before);
+    rest_of(|| server.cpu_time())?;
+    let server_cpu = server.cpu_time()?.saturating_sub(server_before);
     for (reason, count) in warm_up.faults {
         *outcome.faults.entry(reason).or_default() += count;
     }
@@ -110,6 +117,10 @@ fn summary(
         answers_per_server_cpu_second: answers_per(server_cpu),
         answers_per_generator_cpu_second: answers_per(generator_cpu),
         resident_bytes,
+        refused_share: ratio(
+            outcome.refusals as f64,
+            (outcome.refusals + outcome.answers_in_all) as f64,
+        ),
         faults: outcome.faults,
     }
 }
@@ -125,10 +136,15 @@ pub(crate) fn ratio(a: f64, b: f64) -> f64 {
 /// # Errors
 /// One of its processes is gone.
 pub(crate) fn rest(pids: &[u32]) -> anyhow::Result<()> {
-    let mut before = usage::cpu_time_of(pids)?;
+    rest_of(|| usage::cpu_time_of(pids))
+}
+
+/// The same, where `cpu_time` tells the processor time so far.
+fn rest_of(cpu_time: impl Fn() -> anyhow::Result<Duration>) -> anyhow::Result<()> {
+    let mut before = cpu_time()?;
     std::thread::sleep(LOOK_EVERY);
     interrupt::wait_until(REST_AT_MOST, LOOK_EVERY, || {
-        let now = usage::cpu_time_of(pids)?;
+        let now = cpu_time()?;
         let used = now.saturating_sub(before);
         before = now;
         Ok(used < AT_REST)

@@ -4,13 +4,17 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::cell::{self, Cell, Subject, Times, median, ratio};
 use crate::contender::{Contender, Programs};
 use crate::corpus::Corpus;
+use crate::dialect::Ability;
 use crate::fill;
+use crate::guard;
+use crate::interrupt;
+use crate::lead::{self, Lead};
 use crate::sync::{self, SyncCost};
 use crate::work::Work;
 
@@ -32,7 +36,7 @@ pub(crate) struct Plan {
 }
 
 /// A cell and where it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) round: usize,
     pub(crate) contender: Contender,
@@ -46,7 +50,7 @@ pub(crate) struct Record {
 }
 
 /// The medians of one cell over all rounds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) contender: Contender,
     pub(crate) work: Work,
@@ -54,28 +58,36 @@ pub(crate) struct Row {
     pub(crate) requests_per_second: f64,
     /// Median of the ratios within each round.
     pub(crate) ratio_to_bare: f64,
-    /// Median of the ratios within each round.
-    pub(crate) ratio_to_express: f64,
+    /// How many times as many Matchbook answers; median of the ratios within each round.
+    pub(crate) matchbook_ratio: f64,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) max_us: f64,
     pub(crate) answers_per_server_cpu_second: f64,
     pub(crate) answers_per_generator_cpu_second: f64,
     pub(crate) resident_bytes: f64,
+    pub(crate) refused_share: f64,
     pub(crate) faults: u64,
+}
+
+/// A server that was measured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) contender: Contender,
+    pub(crate) version: String,
 }
 
 /// One durable write against the least that it can cost: with one connection, the
 /// median PUT over (median sync of 4 KiB + median PUT of the bare server), in the
 /// same round.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WriteFloor {
     pub(crate) contender: Contender,
     pub(crate) ratio: f64,
 }
 
 /// The memory of a contender.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Memory {
     pub(crate) contender: Contender,
     pub(crate) at_start_bytes: u64,
@@ -83,23 +95,40 @@ pub(crate) struct Memory {
 }
 
 /// All that a comparison measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Comparison {
     pub(crate) documents: u64,
     pub(crate) rounds: usize,
     pub(crate) measured_seconds: f64,
+    pub(crate) contenders: Vec<Entry>,
+    /// Who was left out, and why.
+    pub(crate) skipped: Vec<String>,
+    pub(crate) work: Vec<Work>,
+    pub(crate) connections: Vec<usize>,
     pub(crate) rows: Vec<Row>,
+    pub(crate) leads: Vec<Lead>,
     pub(crate) write_floor: Vec<WriteFloor>,
     pub(crate) memory: Vec<Memory>,
     /// By round, each append size.
     pub(crate) syncs: Vec<Vec<SyncCost>>,
+    /// Cells that could not be measured, and why.
+    pub(crate) failures: Vec<String>,
+    #[serde(default)]
     pub(crate) records: Vec<Record>,
 }
 
 impl Comparison {
-    /// All unexpected answers and failed connections.
+    /// All unexpected answers, failed connections and failed cells.
     pub(crate) fn fault_count(&self) -> u64 {
-        self.rows.iter().map(|row| row.faults).sum()
+        let of_rows: u64 = self.rows.iter().map(|row| row.faults).sum();
+        of_rows + self.failures.len() as u64
+    }
+
+    /// What one contender did, unless it cannot do that.
+    pub(crate) fn row(&self, work: Work, connections: usize, contender: Contender) -> Option<&Row> {
+        self.rows.iter().find(|row| {
+            (row.work, row.connections, row.contender) == (work, connections, contender)
+        })
     }
 }
 
@@ -116,12 +145,13 @@ pub(crate) fn run(
     if plan.documents < most as u64 {
         bail!("--documents must be at least the largest number of connections ({most})");
     }
-    let contenders = available(plan, programs)?;
+    let (contenders, skipped) = available(plan, programs)?;
     // Declared before the servers, so that they end before their files go.
     let mut directories = Vec::new();
     let mut subjects = Vec::new();
     let mut memory = Vec::new();
-    for contender in contenders {
+    for &Entry { contender, .. } in &contenders {
+        eprintln!("starting and filling {contender}");
         let own = tempfile::Builder::new()
             .prefix(&format!("{contender}-"))
             .tempdir_in(directory)
@@ -130,9 +160,16 @@ pub(crate) fn run(
         directories.push(own);
         subjects.push(subject);
     }
-    let (records, syncs) = measure(plan, &mut subjects, directory)?;
+    let (records, syncs, failures) = measure(plan, &mut subjects, directory)?;
     for (memory, subject) in memory.iter_mut().zip(&subjects) {
-        memory.peak_bytes = subject.server.peak_resident_bytes()?;
+        let of_cells = records
+            .iter()
+            .filter(|record: &&Record| record.contender == subject.contender)
+            .map(|record| record.cell.resident_bytes);
+        // One that is gone has been a failure already.
+        let now = subject.server.peak_resident_bytes().unwrap_or_default();
+        let seen = of_cells.chain([now, memory.at_start_bytes]);
+        memory.peak_bytes = seen.max().unwrap_or_default();
     }
     drop(subjects);
     drop(directories);
@@ -140,31 +177,39 @@ pub(crate) fn run(
         documents: plan.documents,
         rounds: plan.rounds,
         measured_seconds: plan.times.measured.as_secs_f64(),
+        contenders,
+        skipped,
+        work: plan.work.clone(),
+        connections: plan.connections.clone(),
         rows: rows(plan, &records),
+        leads: lead::leads(plan, &records),
         write_floor: write_floor(&records),
         memory,
         syncs,
+        failures,
         records,
     })
 }
 
-/// The contenders that can run here. Express is left out, with a word, where Node is
-/// missing; the others are not.
-fn available(plan: &Plan, programs: &Programs) -> anyhow::Result<Vec<Contender>> {
+/// Those that can be started here, and why the others cannot. Without Matchbook there is
+/// nothing to compare.
+fn available(plan: &Plan, programs: &Programs) -> anyhow::Result<(Vec<Entry>, Vec<String>)> {
     let mut contenders = plan.contenders.clone();
     contenders.sort_unstable();
     contenders.dedup();
-    if contenders.contains(&Contender::Express)
-        && let Err(error) = programs.prepare_express()
-    {
-        crate::interrupt::check()?;
-        eprintln!("skipped: express ({error:#})");
-        contenders.retain(|&contender| contender != Contender::Express);
+    let (mut found, mut skipped) = (Vec::new(), Vec::new());
+    for contender in contenders {
+        match programs.prepare(contender) {
+            Ok(version) => found.push(Entry { contender, version }),
+            Err(error) if contender == Contender::Matchbook => return Err(error),
+            Err(error) => {
+                interrupt::check()?;
+                eprintln!("skipped: {contender} ({error:#})");
+                skipped.push(format!("{contender}: {error:#}"));
+            }
+        }
     }
-    if contenders.contains(&Contender::Matchbook) {
-        programs.require_matchbook()?;
-    }
-    Ok(contenders)
+    Ok((found, skipped))
 }
 
 fn start(
@@ -182,9 +227,13 @@ fn start(
     });
     let mut corpus = Corpus::new(plan.documents, plan.documents);
     corpus.host = server.address().to_string();
+    if let Some((name, value)) = contender.dialect().common_field() {
+        corpus.with_field(name, value);
+    }
     if contender.stores() {
-        let filled = fill::fill(&server, &mut corpus, "fill")
-            .and_then(|()| fill::learn(&server, &mut corpus));
+        let filled = fill::fill(contender, &server, &mut corpus, "fill")
+            .and_then(|()| fill::learn(contender, &server, &mut corpus))
+            .and_then(|()| guard::check(contender, &server, &mut corpus));
         filled.with_context(|| format!("{contender} cannot be filled; {}", server.last_words()))?;
     }
     Ok(Subject {
@@ -194,10 +243,11 @@ fn start(
     })
 }
 
-type Measured = (Vec<Record>, Vec<Vec<SyncCost>>);
+/// Cells, syncs by round, and cells that could not be measured.
+type Measured = (Vec<Record>, Vec<Vec<SyncCost>>, Vec<String>);
 
 fn measure(plan: &Plan, subjects: &mut [Subject], directory: &Path) -> anyhow::Result<Measured> {
-    let (mut records, mut syncs) = (Vec::new(), Vec::new());
+    let (mut records, mut syncs, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..plan.rounds {
         let costs = APPEND_BYTES
             .iter()
@@ -210,15 +260,34 @@ fn measure(plan: &Plan, subjects: &mut [Subject], directory: &Path) -> anyhow::R
                     round + 1,
                     plan.rounds
                 );
-                for subject in &mut *subjects {
-                    let mut record = measure_one(plan, subject, work, connections, directory)?;
-                    record.round = round;
-                    records.push(record);
+                let able = subjects
+                    .iter_mut()
+                    .filter(|subject| subject.contender.dialect().ability(work) != Ability::None);
+                for subject in able {
+                    match measure_one(plan, subject, work, connections, directory) {
+                        Ok(record) => records.push(Record { round, ..record }),
+                        Err(error) => failures.push(failed(subject, &error)?),
+                    }
                 }
             }
         }
     }
-    Ok((records, syncs))
+    Ok((records, syncs, failures))
+}
+
+/// Goes on after a cell that could not be measured, so that one server does not cost the
+/// others an hour. What its last writes came to is not known: the tags are learnt anew.
+fn failed(subject: &mut Subject, error: &anyhow::Error) -> anyhow::Result<String> {
+    interrupt::check()?;
+    let mut failure = format!("{error:#}");
+    if subject.contender.stores()
+        && let Err(error) = fill::learn(subject.contender, &subject.server, &mut subject.corpus)
+    {
+        interrupt::check()?;
+        failure = format!("{failure}; nor can its documents be read: {error:#}");
+    }
+    eprintln!("FAULT {failure}");
+    Ok(failure)
 }
 
 /// One cell on one server, as a record of round 0.
@@ -297,18 +366,24 @@ fn row(found: &[&Record], records: &[Record]) -> Row {
         connections,
         requests_per_second: middle(|cell| cell.requests_per_second),
         ratio_to_bare: ratio_to(Contender::Bare),
-        ratio_to_express: ratio_to(Contender::Express),
+        matchbook_ratio: inverse(ratio_to(Contender::Matchbook)),
         p50_us: middle(|cell| cell.p50_us),
         p99_us: middle(|cell| cell.p99_us),
         max_us: middle(|cell| cell.max_us),
         answers_per_server_cpu_second: middle(|cell| cell.answers_per_server_cpu_second),
         answers_per_generator_cpu_second: middle(|cell| cell.answers_per_generator_cpu_second),
         resident_bytes,
+        refused_share: middle(|cell| cell.refused_share),
         faults: found
             .iter()
             .flat_map(|record| record.cell.faults.values())
             .sum(),
     }
+}
+
+/// The ratio the other way round; 0 where there is none.
+fn inverse(value: f64) -> f64 {
+    ratio(1.0, value)
 }
 
 /// The record of the same cell and round for another contender.
@@ -323,7 +398,7 @@ fn same_round<'a>(records: &'a [Record], record: &Record, other: Contender) -> O
 fn write_floor(records: &[Record]) -> Vec<WriteFloor> {
     let stores = Contender::ALL
         .into_iter()
-        .filter(|contender| contender.stores());
+        .filter(|contender| contender.is_durable());
     let floors = stores.map(|contender| {
         let single_puts = records.iter().filter(|record| {
             record.contender == contender && is_single_put(record.work, record.connections)
@@ -347,12 +422,13 @@ fn write_floor(records: &[Record]) -> Vec<WriteFloor> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
 
-    fn record(round: usize, contender: Contender, rate: f64, p50_us: f64) -> Record {
+    /// A cell of PUTs over one connection.
+    pub(crate) fn record(round: usize, contender: Contender, rate: f64, p50_us: f64) -> Record {
         let cell = Cell {
             requests_per_second: rate,
             p50_us,
@@ -362,6 +438,7 @@ mod tests {
             answers_per_server_cpu_second: 0.0,
             answers_per_generator_cpu_second: 0.0,
             resident_bytes: 0,
+            refused_share: 0.0,
             faults: BTreeMap::new(),
         };
         let sync = SyncCost {
@@ -394,7 +471,7 @@ mod tests {
             .collect();
         let row = row(&found, &records);
         assert!((row.ratio_to_bare - 0.7).abs() < 1e-9);
-        assert!(row.ratio_to_express.abs() < 1e-9);
+        assert!((row.matchbook_ratio - 1.0).abs() < 1e-9);
 
         let floors = write_floor(&records);
         assert_eq!(floors.len(), 1);

@@ -20,7 +20,7 @@ pub(crate) struct Tag {
 impl Tag {
     /// Fits every document. It stands for a tag that was lost with a failed request,
     /// so that one fault does not make others.
-    const ANY: Self = Self::of(b"*");
+    pub(crate) const ANY: Self = Self::of(b"*");
 
     /// Has the length of a real one.
     const MADE_UP: Self = Self::of(b"\"k3v9x2ab-1000000\"");

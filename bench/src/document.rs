@@ -25,7 +25,11 @@ struct Template {
     bytes: Vec<u8>,
     number_at: usize,
     edit_at: usize,
+    priority: u64,
 }
+
+/// The values of the member `priority`.
+pub(crate) const PRIORITIES: std::ops::RangeInclusive<u8> = 1..=5;
 
 /// Makes documents and patches.
 pub(crate) struct Templates {
@@ -54,6 +58,16 @@ impl Templates {
             write_number(&mut self.scratch, template.edit_at, edit);
         }
         &self.scratch
+    }
+
+    /// How many of the documents `0..size` have this priority.
+    pub(crate) fn count_of(&self, priority: u64, size: u64) -> u64 {
+        let (turns, rest) = (size / TEMPLATE_COUNT, size % TEMPLATE_COUNT);
+        let templates = (0..).zip(&self.templates);
+        let matching = templates.filter(|(_, template)| template.priority == priority);
+        matching
+            .map(|(index, _)| turns + u64::from(index < rest))
+            .sum()
     }
 
     /// The merge patch of edit `edit`: one small member.
@@ -113,7 +127,7 @@ fn template(random: &mut fastrand::Rng) -> Template {
         status = ["open", "doing", "done"]
             .get(random.usize(..3))
             .unwrap_or(&"open"),
-        priority = random.u8(1..6),
+        priority = random.u8(PRIORITIES),
         estimate = f64::from(random.u8(1..80)) + 0.5,
         done = random.bool(),
         name = word(random),
@@ -142,7 +156,10 @@ fn template(random: &mut fastrand::Rng) -> Template {
     text.push_str("\"}");
     let after = |member: &str| text.find(member).map_or(0, |at| at + member.len());
     let (number_at, edit_at) = (after("\"number\":"), after("\"edits\":"));
+    let priority = text.get(after("\"priority\":")..).unwrap_or_default();
+    let priority = priority.chars().next().and_then(|digit| digit.to_digit(10));
     Template {
+        priority: priority.map_or(0, u64::from),
         bytes: text.into_bytes(),
         number_at,
         edit_at,
@@ -163,6 +180,22 @@ mod tests {
             assert_eq!(value["number"], NUMBER_BASE + number);
             assert_eq!(value["edits"], NUMBER_BASE + number * 7);
             assert!(value.as_object().unwrap().len() >= 20);
+        }
+    }
+
+    #[test]
+    fn documents_of_a_priority_are_counted() {
+        let mut templates = Templates::new();
+        for size in [0, 10, 64, 200] {
+            let mut counts = [0; 10];
+            for number in 0..size {
+                let bytes = templates.document(number, 0);
+                let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+                counts[usize::try_from(value["priority"].as_u64().unwrap()).unwrap()] += 1;
+            }
+            for (priority, &count) in (0..).zip(&counts) {
+                assert_eq!(templates.count_of(priority, size), count, "{priority}");
+            }
         }
     }
 

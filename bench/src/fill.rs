@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
+use crate::contender::Contender;
 use crate::corpus::Corpus;
+use crate::dialect::{Ask, Dialect};
 use crate::load::{Pool, Source};
 use crate::response::Response;
 use crate::server::Server;
-use crate::work::{content, field, head};
+use crate::work::Work;
 
 /// Enough that every durable commit holds many documents.
 const FILL_CONNECTIONS: usize = 256;
@@ -26,11 +28,18 @@ const TALK_FROM: u64 = 50_000;
 ///
 /// # Errors
 /// Any answer is not the expected one.
-pub(crate) fn fill(server: &Server, corpus: &mut Corpus, label: &str) -> anyhow::Result<()> {
+pub(crate) fn fill(
+    contender: Contender,
+    server: &Server,
+    corpus: &mut Corpus,
+    label: &str,
+) -> anyhow::Result<()> {
     let mut pool = Pool::open(server.address(), FILL_CONNECTIONS)?;
     let mut stores = Stores {
+        dialect: contender.dialect(),
         corpus,
         next: 0,
+        refused: Vec::new(),
         progress: Progress::new(label),
     };
     let outcome = pool.run(&mut stores, FILL_AT_MOST)?;
@@ -49,10 +58,19 @@ pub(crate) fn fill(server: &Server, corpus: &mut Corpus, label: &str) -> anyhow:
 ///
 /// # Errors
 /// Any answer is not the expected one.
-pub(crate) fn learn(server: &Server, corpus: &mut Corpus) -> anyhow::Result<()> {
+pub(crate) fn learn(
+    contender: Contender,
+    server: &Server,
+    corpus: &mut Corpus,
+) -> anyhow::Result<()> {
     let mut pool = Pool::open(server.address(), FILL_CONNECTIONS)?;
     let size = corpus.sample_size() as u64;
-    let outcome = pool.run(&mut Learns { corpus, next: 0 }, FILL_AT_MOST)?;
+    let mut learns = Learns {
+        dialect: contender.dialect(),
+        corpus,
+        next: 0,
+    };
+    let outcome = pool.run(&mut learns, FILL_AT_MOST)?;
     refuse_faults(&outcome.faults)?;
     if outcome.answers_in_all != size {
         bail!("learnt {} of {size} tags", outcome.answers_in_all);
@@ -69,38 +87,56 @@ fn refuse_faults(faults: &BTreeMap<String, u64>) -> anyhow::Result<()> {
 }
 
 struct Stores<'a> {
+    dialect: &'static dyn Dialect,
     corpus: &'a mut Corpus,
     next: u64,
+    /// Asked for in vain, to be asked for again.
+    refused: Vec<u64>,
     progress: Progress,
 }
 
 impl Source for Stores<'_> {
     fn next(&mut self, _connection: usize, wire: &mut Vec<u8>) -> Option<u64> {
-        let number = self.next;
-        if number >= self.corpus.size {
-            return None;
-        }
-        self.next += 1;
-        head(wire, "PUT", number, &self.corpus.host);
-        field(wire, b"If-None-Match", b"*");
-        content(
-            wire,
-            "application/json",
-            self.corpus.templates.document(number, 0),
-        );
+        let number = match self.refused.pop() {
+            Some(number) => number,
+            None if self.next < self.corpus.size => {
+                self.next += 1;
+                self.next - 1
+            }
+            None => return None,
+        };
+        let ask = Ask {
+            work: Work::Create,
+            number,
+            host: &self.corpus.host,
+            tag: b"*",
+            body: self.corpus.templates.document(number, 0),
+        };
+        self.dialect.request(&ask, wire);
         self.progress.show(number, self.corpus.size);
         Some(number)
     }
 
     fn answered(&mut self, _number: u64, response: &Response<'_>) -> Result<(), String> {
+        let expected = self.dialect.status(Work::Create);
         match response.status {
-            201 | 412 => Ok(()),
-            status => Err(format!("fill: {status} instead of 201")),
+            412 => Ok(()),
+            status if status == expected => Ok(()),
+            status => Err(format!("fill: {status} instead of {expected}")),
         }
+    }
+
+    fn refused(&mut self, number: u64, response: &Response<'_>) -> bool {
+        let is_refusal = self.dialect.is_refusal(response);
+        if is_refusal {
+            self.refused.push(number);
+        }
+        is_refusal
     }
 }
 
 struct Learns<'a> {
+    dialect: &'static dyn Dialect,
     corpus: &'a mut Corpus,
     next: usize,
 }
@@ -112,8 +148,14 @@ impl Source for Learns<'_> {
             return None;
         }
         self.next += 1;
-        head(wire, "GET", self.corpus.number(slot), &self.corpus.host);
-        wire.extend_from_slice(b"\r\n");
+        let ask = Ask {
+            work: Work::Get,
+            number: self.corpus.number(slot),
+            host: &self.corpus.host,
+            tag: b"*",
+            body: &[],
+        };
+        self.dialect.request(&ask, wire);
         Some(slot as u64)
     }
 
@@ -122,7 +164,8 @@ impl Source for Learns<'_> {
             return Err(format!("learn: {} instead of 200", response.status));
         }
         let slot = usize::try_from(slot).unwrap_or(usize::MAX);
-        let learnt = self.corpus.learn(slot, response.etag);
+        let tag = self.dialect.tag(Work::Get, response);
+        let learnt = self.corpus.learn(slot, tag);
         if learnt {
             Ok(())
         } else {

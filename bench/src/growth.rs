@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cell::{self, Subject, Times, median, ratio};
 use crate::compare::Record;
@@ -42,7 +42,7 @@ pub(crate) struct Plan {
 }
 
 /// One start on existing data.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Start {
     /// From the start of the process to the first 200 of `GET /_/ready`.
     pub(crate) ready_ms: f64,
@@ -53,7 +53,7 @@ pub(crate) struct Start {
 }
 
 /// The starts on one data directory.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Starts {
     pub(crate) documents: u64,
     pub(crate) ready_ms: f64,
@@ -64,7 +64,7 @@ pub(crate) struct Starts {
 }
 
 /// One kind of work, few documents against many.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) work: Work,
     pub(crate) connections: usize,
@@ -79,7 +79,7 @@ pub(crate) struct Row {
 }
 
 /// All that was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Growth {
     pub(crate) sizes: [u64; 2],
     pub(crate) rounds: usize,
@@ -87,6 +87,7 @@ pub(crate) struct Growth {
     pub(crate) starts: Vec<Starts>,
     pub(crate) rows: Vec<Row>,
     /// By size.
+    #[serde(default)]
     pub(crate) records: [Vec<Record>; 2],
 }
 
@@ -170,11 +171,12 @@ fn prepare(
     let filled = own.join(FILLED);
     if !filled.exists() {
         let label = format!("fill {size}");
-        fill::fill(&server, &mut corpus, &label).with_context(|| server.last_words())?;
+        fill::fill(Contender::Matchbook, &server, &mut corpus, &label)
+            .with_context(|| server.last_words())?;
         fs::write(&filled, format!("{size}\n"))?;
     }
     eprintln!("learning the tags of {} documents", corpus.sample_size());
-    fill::learn(&server, &mut corpus).with_context(|| server.last_words())?;
+    fill::learn(Contender::Matchbook, &server, &mut corpus).with_context(|| server.last_words())?;
     let mut all = Vec::new();
     for _ in 0..plan.restarts.max(1) {
         let before = Instant::now();

@@ -19,8 +19,9 @@ use mio::{Events, Interest, Poll, Token};
 use crate::interrupt;
 use crate::response::Response;
 
-/// The longest a response may be, and so the buffer of a connection.
-const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// The longest a response may be, and so the buffer of a connection: a page of a hundred
+/// documents, with room. What is never received takes no memory.
+const RESPONSE_BYTES_MAX: usize = 512 * 1024;
 
 /// After this many faults a run is not worth going on.
 const FAULTS_MAX: u64 = 1_000;
@@ -48,6 +49,12 @@ pub(crate) trait Source {
     /// # Errors
     /// Why the answer is not the expected one; such an answer is counted as a fault.
     fn answered(&mut self, document: u64, response: &Response<'_>) -> Result<(), String>;
+
+    /// Whether the server refused the request for a reason of its own, which is neither a
+    /// good answer nor a fault.
+    fn refused(&mut self, _document: u64, _response: &Response<'_>) -> bool {
+        false
+    }
 }
 
 /// What a run measured.
@@ -61,6 +68,8 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
     /// In nanoseconds.
     pub(crate) latency_ns: Histogram<u64>,
+    /// Requests that the server refused for a reason of its own.
+    pub(crate) refusals: u64,
     /// How often which fault was seen.
     pub(crate) faults: BTreeMap<String, u64>,
 }
@@ -72,6 +81,7 @@ impl Outcome {
             answers_in_all: 0,
             elapsed: Duration::ZERO,
             latency_ns: Histogram::new_with_bounds(1_000, LATENCY_MAX_NS, 3)?,
+            refusals: 0,
             faults: BTreeMap::new(),
         })
     }
@@ -232,6 +242,10 @@ fn judge(
     deadline: Instant,
     outcome: &mut Outcome,
 ) -> anyhow::Result<()> {
+    if source.refused(document, response) {
+        outcome.refusals += 1;
+        return Ok(());
+    }
     if let Err(reason) = source.answered(document, response) {
         return outcome.fault(reason);
     }

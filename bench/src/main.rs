@@ -1,17 +1,18 @@
-//! `matchbook-bench` measures Matchbook: against a bare hyper server and an Express
-//! server, with few documents against many, and its change feed. It speaks HTTP only and
-//! shares no code with what it measures.
+//! `matchbook-bench` measures Matchbook: against a bare hyper server and what people would
+//! pick instead, with few documents against many, and its change feed. It speaks HTTP only
+//! and shares no code with what it measures.
 //!
 //! - [`options`]: the command line.
 //! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
-//! - [`document`], [`corpus`], [`work`], [`fill`]: what is sent and what must come back.
+//! - [`dialect`]: how each of them is asked.
+//! - [`document`], [`corpus`], [`work`], [`fill`], [`guard`]: what is sent and what must come back.
 //! - [`load`], [`response`]: the load generator.
-//! - [`cell`], [`compare`], [`growth`], [`rules`]: what is measured, in which order.
+//! - [`cell`], [`compare`], [`lead`], [`growth`], [`rules`]: what is measured, in which order.
 //! - [`fanout`]: one writer, thousands who follow. [`wire`], [`trace`]: how many bytes
 //!   one of them gets. [`catchup`]: how fast a log is read again.
 //! - [`client`], [`body`], [`stream`]: what these read with.
 //! - [`sync`], [`usage`]: the disk and the processor.
-//! - [`report`]: the tables.
+//! - [`report`]: the tables. [`figures`], [`svg`]: what is published of them.
 
 mod bare;
 mod body;
@@ -21,11 +22,15 @@ mod client;
 mod compare;
 mod contender;
 mod corpus;
+mod dialect;
 mod document;
 mod fanout;
+mod figures;
 mod fill;
 mod growth;
+mod guard;
 mod interrupt;
+mod lead;
 mod load;
 mod options;
 mod report;
@@ -33,6 +38,7 @@ mod response;
 mod rules;
 mod server;
 mod stream;
+mod svg;
 mod sync;
 mod trace;
 mod usage;
@@ -48,8 +54,8 @@ use clap::Parser;
 use serde::Serialize;
 
 use crate::options::{
-    CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options, RulesOptions, Task,
-    WireOptions,
+    CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options, ReportOptions,
+    RulesOptions, Task, WireOptions,
 };
 
 fn main() -> ExitCode {
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
         Some(Task::Fanout(fanout)) => run_fanout(&fanout),
         Some(Task::Wire(wire)) => run_wire(&wire),
         Some(Task::Catchup(catchup)) => run_catchup(&catchup),
+        Some(Task::Report(report)) => run_report(&report),
         None => run_comparison(&options.compare),
     };
     match faults {
@@ -115,7 +122,7 @@ fn run_rules(options: &RulesOptions) -> anyhow::Result<u64> {
     let places = &options.common.places;
     let work_dir = places.work_dir()?;
     warn_of_memory(&work_dir);
-    let measured = rules::run(&options.plan(), &places.programs()?, &work_dir)?;
+    let measured = rules::run(&options.plan(), &options.common.programs()?, &work_dir)?;
     println!("{}", rules::table(&measured));
     write_json(places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
@@ -140,7 +147,7 @@ fn run_wire(options: &WireOptions) -> anyhow::Result<u64> {
     if plan.traces.is_empty() {
         eprintln!("skipped: there are no editing traces");
     }
-    let measured = wire::run(&plan, &places.programs()?, &places.work_dir()?)?;
+    let measured = wire::run(&plan, &places.programs(true)?, &places.work_dir()?)?;
     println!("{}", wire::table(&measured));
     write_json(places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
@@ -150,10 +157,22 @@ fn run_wire(options: &WireOptions) -> anyhow::Result<u64> {
 fn run_catchup(options: &CatchupOptions) -> anyhow::Result<u64> {
     interrupt::listen()?;
     let places = &options.places;
-    let measured = catchup::run(&options.plan(), &places.programs()?, &places.work_dir()?)?;
+    let measured = catchup::run(
+        &options.plan(),
+        &places.programs(true)?,
+        &places.work_dir()?,
+    )?;
     println!("{}", catchup::table(&measured));
     write_json(places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
+}
+
+/// Measures all, publishes it, and answers how many faults there were.
+fn run_report(options: &ReportOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let work_dir = options.compare.common.places.work_dir()?;
+    warn_of_memory(&work_dir);
+    figures::run(&options.plan()?, &options.compare.programs()?, &work_dir)
 }
 
 fn warn_of_memory(directory: &Path) {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod feed;
+mod report;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,8 +16,9 @@ use crate::work::Work;
 use crate::{compare, growth, rules};
 
 pub(crate) use self::feed::{CatchupOptions, FanoutOptions, WireOptions};
+pub(crate) use self::report::ReportOptions;
 
-/// Measure Matchbook against a bare hyper server and an Express server
+/// Measure Matchbook against what people would pick instead
 ///
 /// Every server is started, filled with 1 KiB documents, measured over loopback in
 /// alternation, and ended by this program. Figures of different runs do not compare;
@@ -33,6 +35,8 @@ pub(crate) use self::feed::{CatchupOptions, FanoutOptions, WireOptions};
   target/release/matchbook-bench
   target/release/matchbook-bench --only bare,matchbook --work put --connections 64
   target/release/matchbook-bench growth --keep ./grown --json growth.json
+  target/release/matchbook-bench report
+  target/release/matchbook-bench report --redraw
   target/release/matchbook-bench fanout --seconds 10 --only matchbook,nchan")]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -54,6 +58,8 @@ pub(crate) enum Task {
     Wire(WireOptions),
     /// Read a long log again from its beginning
     Catchup(CatchupOptions),
+    /// Measure all of this and write docs/benchmarks.md with its plots
+    Report(ReportOptions),
     /// The bare hyper server (started by the comparison)
     #[command(hide = true)]
     Bare {
@@ -76,6 +82,20 @@ pub(crate) struct Places {
     /// The matchbook program [default: beside this one]
     #[arg(long, value_name = "PATH")]
     matchbook: Option<PathBuf>,
+    /// The directory of the Express server
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/express"))]
+    #[arg(hide = true)]
+    express: PathBuf,
+    /// The directory of the code and the settings of the other servers
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))]
+    #[arg(hide = true)]
+    peers: PathBuf,
+    /// Where other servers are installed [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    installed: Option<PathBuf>,
+    /// Install what is missing in a tiny run as well; other runs always do
+    #[arg(long)]
+    install: bool,
     /// Where the data directories are made; must be on a real disk [default: beside this program]
     #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
@@ -109,13 +129,17 @@ pub(crate) struct CompareOptions {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Only these servers
-    #[arg(long, value_delimiter = ',', default_value = "bare,matchbook,express")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "bare,matchbook,nginx,express,django,kinto,etcd"
+    )]
     only: Vec<Contender>,
     /// Only this work
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "put,patch,create,get,304"
+        default_value = "put,patch,create,get,304,list,filter"
     )]
     work: Vec<Work>,
     /// Numbers of connections, each with one outstanding request
@@ -125,10 +149,6 @@ pub(crate) struct CompareOptions {
     /// How many documents each server is filled with
     #[arg(long, default_value_t = 10_000)]
     documents: u64,
-    /// The directory of the Express server
-    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/express"))]
-    #[arg(hide_default_value = true)]
-    express: PathBuf,
 }
 
 /// The growth.
@@ -211,6 +231,12 @@ impl Common {
         }
     }
 
+    /// # Errors
+    /// This program's own directory is unknown.
+    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+        self.places.programs(self.smoke)
+    }
+
     fn rounds(&self) -> usize {
         if self.smoke { 1 } else { self.rounds }
     }
@@ -228,17 +254,26 @@ impl Places {
         };
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
-        Ok(directory)
+        // Some servers take a relative path for one below a directory of their own.
+        std::fs::canonicalize(&directory)
+            .with_context(|| format!("cannot find {}", directory.display()))
     }
 
-    /// Matchbook alone.
+    /// All programs. In a tiny run nothing is installed unless that is asked for.
     ///
     /// # Errors
     /// This program's own directory is unknown.
-    pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
+    pub(crate) fn programs(&self, smoke: bool) -> anyhow::Result<Programs> {
+        let installed = match &self.installed {
+            Some(directory) => std::path::absolute(directory)?,
+            None => own_directory()?.join("bench-peers"),
+        };
         Ok(Programs {
             matchbook: self.matchbook()?,
-            express: PathBuf::new(),
+            express: self.express.clone(),
+            peers: std::path::absolute(&self.peers)?,
+            installed,
+            may_install: self.install || !smoke,
         })
     }
 
@@ -267,10 +302,7 @@ impl CompareOptions {
     /// # Errors
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        Ok(Programs {
-            matchbook: self.common.places.matchbook()?,
-            express: self.express.clone(),
-        })
+        self.common.programs()
     }
 
     pub(crate) fn plan(&self) -> compare::Plan {
@@ -294,7 +326,7 @@ impl GrowthOptions {
     /// # Errors
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        self.common.places.programs()
+        self.common.programs()
     }
 
     pub(crate) fn plan(&self) -> growth::Plan {
@@ -333,6 +365,7 @@ mod tests {
         let plan = options.compare.plan();
         assert_eq!(plan.rounds, 1);
         assert!(plan.times.measured < Duration::from_secs(1));
-        assert_eq!(plan.contenders.len(), 3);
+        assert_eq!(plan.contenders, Contender::ALL);
+        assert!(!options.compare.programs().unwrap().may_install);
     }
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::cell::median;
-use crate::compare::{Comparison, Record};
+use crate::compare::{Comparison, Entry, Record, Row};
 use crate::contender::Contender;
+use crate::dialect::Ability;
 use crate::growth::Growth;
+use crate::work::Work;
 
-const MEBIBYTE: f64 = 1024.0 * 1024.0;
+pub(crate) const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// The comparison as a table.
 pub(crate) fn comparison(measured: &Comparison) -> String {
@@ -20,47 +22,113 @@ pub(crate) fn comparison(measured: &Comparison) -> String {
     );
     let _ = writeln!(
         text,
-        "{:<7}{:>6}  {:<10}{:>11}{:>9}{:>11}{:>10}{:>10}{:>10}{:>12}{:>9}{:>8}",
+        "{:<7}{:>6}  {:<10}{:>11}{:>9}{:>13}{:>10}{:>10}{:>10}{:>12}{:>9}{:>9}{:>8}",
         "work",
         "conns",
         "server",
         "answers/s",
         "of bare",
-        "x express",
+        "matchbook x",
         "p50 us",
         "p99 us",
         "max us",
         "per CPU-s",
         "MiB",
+        "refused",
         "faults"
     );
-    let mut last = None;
-    for row in &measured.rows {
-        if last.is_some_and(|last| last != (row.work, row.connections)) {
+    for &work in &measured.work {
+        for &connections in &measured.connections {
+            for Entry { contender, .. } in &measured.contenders {
+                let row = measured.row(work, connections, *contender);
+                let _ = match row {
+                    Some(row) => comparison_row(&mut text, row),
+                    None => writeln!(
+                        text,
+                        "{work:<7}{connections:>6}  {contender:<10}{:>11}",
+                        absent(*contender, work)
+                    ),
+                };
+            }
             text.push('\n');
         }
-        last = Some((row.work, row.connections));
-        let _ = writeln!(
-            text,
-            "{:<7}{:>6}  {:<10}{:>11.0}{:>9}{:>11}{:>10.0}{:>10.0}{:>10.0}{:>12.0}{:>9.1}{:>8}",
-            row.work,
-            row.connections,
-            row.contender,
-            row.requests_per_second,
-            if_any(row.ratio_to_bare, 3),
-            if_any(row.ratio_to_express, 2),
-            row.p50_us,
-            row.p99_us,
-            row.max_us,
-            row.answers_per_server_cpu_second,
-            row.resident_bytes / MEBIBYTE,
-            row.faults,
-        );
     }
-    text.push('\n');
+    text.push_str(BLIND);
     floor(&mut text, measured);
+    leads(&mut text, measured);
+    for failure in &measured.failures {
+        let _ = writeln!(text, "FAULT {failure}");
+    }
     text.push_str(&faults(&measured.records));
     text
+}
+
+/// Why there is no figure.
+pub(crate) fn absent(contender: Contender, work: Work) -> &'static str {
+    match contender.dialect().ability(work) {
+        Ability::None => "no",
+        Ability::Whole | Ability::Blind => "failed",
+    }
+}
+
+const BLIND: &str = "\
+~ without a condition: it may overwrite what it should not; * not durable; no: it cannot\n\n";
+
+fn comparison_row(text: &mut String, row: &Row) -> std::fmt::Result {
+    let is_blind = row.contender.dialect().ability(row.work) == Ability::Blind;
+    let is_volatile = row.work.is_write() && !row.contender.is_durable();
+    let marks = [(is_blind, "~"), (is_volatile, "*")];
+    let marks: String = marks.map(|(is, mark)| if is { mark } else { "" }).concat();
+    writeln!(
+        text,
+        "{:<7}{:>6}  {:<10}{:>11}{:>9}{:>11}{:>10.0}{:>10.0}{:>10.0}{:>12.0}{:>9.1}{:>9}{:>8}",
+        row.work,
+        row.connections,
+        row.contender,
+        format!("{marks}{:.0}", row.requests_per_second),
+        if_any(row.ratio_to_bare, 3),
+        if_any(row.matchbook_ratio, 2),
+        row.p50_us,
+        row.p99_us,
+        row.max_us,
+        row.answers_per_server_cpu_second,
+        row.resident_bytes / MEBIBYTE,
+        if_any(row.refused_share, 4),
+        row.faults,
+    )
+}
+
+/// Matchbook against the best peer, with the marks that are to be reached.
+fn leads(text: &mut String, measured: &Comparison) {
+    if !measured.leads.is_empty() {
+        text.push_str("\nMatchbook against the best of express, django, kinto, etcd:\n");
+    }
+    for lead in &measured.leads {
+        let target = match lead.target {
+            Some(target) if lead.ratio >= target => format!("  at least {target}: reached"),
+            Some(target) => format!("  at least {target}: MISSED"),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "{:<7}{:>6}  {:>7.2} x {}{target}",
+            lead.work, lead.connections, lead.ratio, lead.best
+        );
+    }
+}
+
+/// A whole number with its digits in groups of three.
+pub(crate) fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        let left = digits.len() - index;
+        if index > 0 && left.is_multiple_of(3) && !out.ends_with('-') {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A ratio, or a dash where there is nothing to compare with.
@@ -187,4 +255,22 @@ pub(crate) fn growth(measured: &Growth) -> String {
     }
     text.push_str(&faults(measured.records.iter().flatten()));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped() {
+        for (value, text) in [
+            (0.4, "0"),
+            (999.0, "999"),
+            (1_000.0, "1,000"),
+            (-123_456.0, "-123,456"),
+            (1_234_567.0, "1,234,567"),
+        ] {
+            assert_eq!(grouped(value), text);
+        }
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     /// The `ETag` as sent, quotes included.
     pub(crate) etag: Option<&'a [u8]>,
+    /// The content as it is on the wire: of a chunked one, with the framing.
+    pub(crate) body: &'a [u8],
     /// Bytes of content, without the framing of a chunked body.
     pub(crate) content_bytes: usize,
     /// The server closes the connection after this response.
@@ -51,6 +53,7 @@ impl<'a> Response<'a> {
         Ok(end.map(|(content_bytes, body_bytes)| Self {
             status,
             etag: fields.etag,
+            body: body.get(..body_bytes).unwrap_or_default(),
             content_bytes,
             closes: fields.closes,
             wire_bytes: head_bytes + body_bytes,

@@ -187,9 +187,14 @@ fn start(
     if rule == Rule::Schema {
         set_schema(&server, &corpus.host)?;
     }
-    fill::fill(&server, &mut corpus, &rule.to_string())
-        .and_then(|()| fill::learn(&server, &mut corpus))
-        .with_context(|| server.last_words())?;
+    fill::fill(
+        Contender::Matchbook,
+        &server,
+        &mut corpus,
+        &rule.to_string(),
+    )
+    .and_then(|()| fill::learn(Contender::Matchbook, &server, &mut corpus))
+    .with_context(|| server.last_words())?;
     Ok(Subject {
         contender: Contender::Matchbook,
         server,

@@ -10,7 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 
 use crate::interrupt;
 use crate::response::Response;
@@ -22,6 +24,9 @@ const READY_AT_MOST: Duration = Duration::from_secs(60);
 /// How often readiness is asked for; the precision of the time to ready.
 const READY_EVERY: Duration = Duration::from_millis(1);
 
+/// The same where asking is a process of its own.
+const READY_BY_PROGRAM_EVERY: Duration = Duration::from_millis(50);
+
 /// How long a server may take to end in order before it is killed.
 const STOP_AT_MOST: Duration = Duration::from_secs(15);
 
@@ -31,16 +36,53 @@ const PROBE_AT_MOST: Duration = Duration::from_secs(2);
 /// How much of a failed server's log is shown.
 const LOG_SHOWN_BYTES: usize = 2_000;
 
+/// How a server tells that it is ready.
+pub(crate) enum Probe<'a> {
+    /// By its answer to a GET.
+    Get { path: &'a str, only_200: bool },
+    /// By the end of a program that is given its address (`-h HOST -p PORT`).
+    Program { program: PathBuf },
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     log: PathBuf,
     time_to_ready: Duration,
+    /// What it needs, which ends after it.
+    needs: Option<Box<Self>>,
+}
+
+impl Probe<'_> {
+    fn every(&self) -> Duration {
+        match self {
+            Self::Get { .. } => READY_EVERY,
+            Self::Program { .. } => READY_BY_PROGRAM_EVERY,
+        }
+    }
+
+    fn is_ready(&self, address: SocketAddr) -> bool {
+        match self {
+            Self::Get { path, only_200 } => {
+                get(address, path).is_some_and(|status| status == 200 || !only_200)
+            }
+            Self::Program { program } => {
+                let mut command = Command::new(program);
+                command
+                    .args(["-h", &address.ip().to_string()])
+                    .args(["-p", &address.port().to_string()])
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null());
+                command.status().is_ok_and(|status| status.success())
+            }
+        }
+    }
 }
 
 impl Server {
-    /// Starts what `command` makes of a free port and waits until `probe_path`
+    /// Starts what `command` makes of a free port and waits until `path`
     /// answers, with 200 if `only_200`, otherwise with anything.
     ///
     /// # Errors
@@ -48,8 +90,20 @@ impl Server {
     pub(crate) fn start(
         command: impl FnOnce(SocketAddr) -> anyhow::Result<Command>,
         log: &Path,
-        probe_path: &str,
+        path: &str,
         only_200: bool,
+    ) -> anyhow::Result<Self> {
+        Self::start_until(command, log, &Probe::Get { path, only_200 })
+    }
+
+    /// The same, with another way to tell that it is ready.
+    ///
+    /// # Errors
+    /// `command` failed, it cannot be started, ends at once, or is not ready in time.
+    pub(crate) fn start_until(
+        command: impl FnOnce(SocketAddr) -> anyhow::Result<Command>,
+        log: &Path,
+        probe: &Probe<'_>,
     ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = command(address)?;
@@ -71,12 +125,13 @@ impl Server {
             address,
             log: log.to_owned(),
             time_to_ready: Duration::ZERO,
+            needs: None,
         };
-        let ready = interrupt::wait_until(READY_AT_MOST, READY_EVERY, || {
+        let ready = interrupt::wait_until(READY_AT_MOST, probe.every(), || {
             if let Some(status) = server.child.try_wait()? {
                 bail!("it ended with {status}; {}", server.last_words());
             }
-            Ok(probe(address, probe_path).is_some_and(|status| status == 200 || !only_200))
+            Ok(probe.is_ready(address))
         })?;
         if !ready {
             bail!(
@@ -86,6 +141,12 @@ impl Server {
         }
         server.time_to_ready = started.elapsed();
         Ok(server)
+    }
+
+    /// The same server, which ends `needed` when it has ended itself.
+    pub(crate) fn upon(mut self, needed: Self) -> Self {
+        self.needs = Some(Box::new(needed));
+        self
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -101,16 +162,41 @@ impl Server {
         self.time_to_ready
     }
 
+    /// All its processes, with those of what it needs.
+    fn pids(&self) -> Vec<u32> {
+        let mut pids = usage::family(self.pid());
+        pids.extend(self.needs.iter().flat_map(|needed| needed.pids()));
+        pids
+    }
+
+    /// The processor time of all its processes so far, with those that have ended.
+    ///
     /// # Errors
     /// The process is gone.
-    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
-        usage::resident_bytes(self.pid())
+    pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let own = usage::family_cpu_time(self.pid())?;
+        match &self.needs {
+            Some(needed) => Ok(own + needed.cpu_time()?),
+            None => Ok(own),
+        }
     }
 
     /// # Errors
     /// The process is gone.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        usage::resident_bytes_of(&self.pids())
+    }
+
+    /// The most memory that it ever had resident. Of several processes only what they
+    /// have now is known.
+    ///
+    /// # Errors
+    /// The process is gone.
     pub(crate) fn peak_resident_bytes(&self) -> anyhow::Result<u64> {
-        usage::peak_resident_bytes(self.pid())
+        match self.pids().as_slice() {
+            [pid] => usage::peak_resident_bytes(*pid),
+            pids => usage::resident_bytes_of(pids),
+        }
     }
 
     /// The end of what the server printed, to explain a failure.
@@ -124,23 +210,25 @@ impl Server {
         }
     }
 
-    /// Asks the process to end, and kills it if it does not.
+    /// Asks the process to end, and kills it if it does not, with all that it has
+    /// started.
     fn stop(&mut self) {
-        if let Ok(Some(_)) = self.child.try_wait() {
-            return;
-        }
         // The process has not been waited for, so its number is still its own.
-        let _gone = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let pid = Pid::from_child(&self.child);
+        let _gone = kill_process(pid, Signal::TERM);
         let deadline = Instant::now() + STOP_AT_MOST;
-        while Instant::now() < deadline {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
+        while Instant::now() < deadline && !has_ended(pid) {
             std::thread::sleep(Duration::from_millis(2));
         }
-        let _gone = self.child.kill();
+        let _gone = kill_process_group(pid, Signal::KILL);
         let _reaped = self.child.wait();
     }
+}
+
+/// Whether the child has ended. Its number stays its own until it is waited for.
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
 impl Drop for Server {
@@ -151,13 +239,16 @@ impl Drop for Server {
 
 /// A loopback address that nobody listens at now. Another process could take it
 /// before the server does; then the server says so and ends.
-fn free_address() -> anyhow::Result<SocketAddr> {
+///
+/// # Errors
+/// There is none.
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?)
 }
 
 /// The status of one GET on a connection of its own; `None` if there is no answer.
-fn probe(address: SocketAddr, path: &str) -> Option<u16> {
+fn get(address: SocketAddr, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&address, PROBE_AT_MOST).ok()?;
     stream.set_read_timeout(Some(PROBE_AT_MOST)).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
 use rustix::fs::statfs;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Bounds the file: 64 KiB times this is 128 MiB.
 const APPENDS_MAX: usize = 2_000;
@@ -17,7 +17,7 @@ const APPENDS_MAX: usize = 2_000;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// A raw measurement of `fdatasync` after an append.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct SyncCost {
     pub(crate) append_bytes: usize,
     pub(crate) syncs_per_second: f64,

@@ -11,21 +11,51 @@ use anyhow::Context;
 /// # Errors
 /// There is no such process.
 pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
-    let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    let ticks = cpu_ticks(&stat).with_context(|| format!("cannot understand {path}"))?;
-    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
-    Ok(Duration::from_millis(ticks * 1_000 / ticks_per_second))
+    Ok(times(pid)?.own)
 }
 
-/// Fields 14 and 15. The second field is the program's name in parentheses, which may
+/// The processor time of process `pid` and its children so far, with those that it has
+/// waited for.
+///
+/// # Errors
+/// There is no such process.
+pub(crate) fn family_cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let first = times(pid)?;
+    let children = family(pid).into_iter().skip(1);
+    // One that has ended since is counted with its parent the next time.
+    let children = children.filter_map(|child| times(child).ok());
+    let all = std::iter::once(first).chain(children);
+    Ok(all.map(|times| times.own + times.of_ended).sum())
+}
+
+/// Processor times, in user and kernel together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    own: Duration,
+    /// Of children that were waited for.
+    of_ended: Duration,
+}
+
+fn times(pid: u32) -> anyhow::Result<Times> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let [own, of_ended] = cpu_ticks(&stat).with_context(|| format!("cannot understand {path}"))?;
+    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+    let time = |ticks: u64| Duration::from_millis(ticks * 1_000 / ticks_per_second);
+    Ok(Times {
+        own: time(own),
+        of_ended: time(of_ended),
+    })
+}
+
+/// Fields 14 to 17. The second field is the program's name in parentheses, which may
 /// itself hold spaces and parentheses.
-fn cpu_ticks(stat: &str) -> Option<u64> {
+fn cpu_ticks(stat: &str) -> Option<[u64; 2]> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let kernel: u64 = fields.next()?.parse().ok()?;
-    Some(user + kernel)
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    let own = next()? + next()?;
+    Some([own, next()? + next()?])
 }
 
 /// The resident memory of process `pid`, in bytes.
@@ -53,14 +83,19 @@ pub(crate) fn cpu_time_of(pids: &[u32]) -> anyhow::Result<Duration> {
     pids.iter().map(|&pid| cpu_time(pid)).sum()
 }
 
-/// The resident memory of processes, in bytes. What several share counts once.
+/// The resident memory of processes, in bytes. What several share counts once, and one
+/// that has ended meanwhile has none.
 ///
 /// # Errors
-/// One of them is gone.
+/// There is none of them.
 pub(crate) fn resident_bytes_of(pids: &[u32]) -> anyhow::Result<u64> {
     match pids {
         [pid] => resident_bytes(*pid),
-        pids => pids.iter().map(|&pid| shared_bytes(pid)).sum(),
+        [first, others @ ..] => {
+            let others = others.iter().filter_map(|&pid| shared_bytes(pid).ok());
+            Ok(shared_bytes(*first)? + others.sum::<u64>())
+        }
+        [] => Ok(0),
     }
 }
 
@@ -99,8 +134,8 @@ mod tests {
 
     #[test]
     fn ticks_are_found_after_a_hostile_name() {
-        let stat = "12 (a ) b) S 1 12 12 0 -1 4194560 1 0 0 0 31 11 0 0 20 0 4 0 99";
-        assert_eq!(cpu_ticks(stat), Some(42));
+        let stat = "12 (a ) b) S 1 12 12 0 -1 4194560 1 0 0 0 31 11 5 2 20 0 4 0 99";
+        assert_eq!(cpu_ticks(stat), Some([42, 7]));
         assert_eq!(cpu_ticks("12 (a"), None);
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cell::ratio;
 use crate::client::Client;
@@ -40,7 +40,7 @@ pub(crate) struct Plan {
 }
 
 /// One trace.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) trace: String,
     /// Transactions that changed the document.
@@ -61,8 +61,15 @@ pub(crate) struct Row {
     pub(crate) gzip_share: f64,
 }
 
+impl Row {
+    /// The name of the trace without the ending of its file.
+    pub(crate) fn name(&self) -> &str {
+        self.trace.split('.').next().unwrap_or_default()
+    }
+}
+
 /// All that was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Wire {
     pub(crate) rows: Vec<Row>,
 }

@@ -4,16 +4,17 @@ use std::fmt;
 use std::io::Write;
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::contender::Contender;
-use crate::corpus::Corpus;
-use crate::document::DOCUMENT_BYTES;
+use crate::corpus::{Corpus, Tag};
+use crate::dialect::{Ask, Dialect, PAGE_DOCUMENTS, Tells};
+use crate::document::PRIORITIES;
 use crate::load::Source;
 use crate::response::Response;
 
 /// A kind of request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Work {
     /// PUT of 1 KiB with If-Match and the current tag: 204 with the next tag
@@ -28,6 +29,10 @@ pub(crate) enum Work {
     #[value(name = "304")]
     #[serde(rename = "304")]
     NotModified,
+    /// GET of the first 100 documents: 200
+    List,
+    /// The same, of those with one of five priorities
+    Filter,
 }
 
 impl fmt::Display for Work {
@@ -38,18 +43,21 @@ impl fmt::Display for Work {
             Self::Create => "create",
             Self::Get => "get",
             Self::NotModified => "304",
+            Self::List => "list",
+            Self::Filter => "filter",
         })
     }
 }
 
 impl Work {
-    fn expected_status(self, contender: Contender) -> u16 {
-        match self {
-            Self::Get => 200,
-            Self::NotModified => 304,
-            Self::Create if contender.stores() => 201,
-            Self::Put | Self::Patch | Self::Create => 204,
-        }
+    /// Whether it saves.
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Self::Put | Self::Patch | Self::Create)
+    }
+
+    /// Whether it names the document by a validator that has to be known before.
+    fn needs_tag(self) -> bool {
+        matches!(self, Self::Put | Self::Patch | Self::NotModified)
     }
 }
 
@@ -59,7 +67,7 @@ const UNKNOWN: u64 = u64::MAX;
 /// One kind of work on one server over some connections.
 pub(crate) struct Job<'a> {
     work: Work,
-    contender: Contender,
+    dialect: &'static dyn Dialect,
     corpus: &'a mut Corpus,
     random: fastrand::Rng,
     /// How many documents each connection has written.
@@ -78,7 +86,7 @@ impl<'a> Job<'a> {
         let walked_before = corpus.walked;
         Self {
             work,
-            contender,
+            dialect: contender.dialect(),
             corpus,
             random,
             turns: vec![0; connections],
@@ -103,34 +111,90 @@ impl<'a> Job<'a> {
 
     /// Checks what a right status promises besides.
     fn verify(&mut self, token: u64, response: &Response<'_>) -> Result<(), &'static str> {
-        if self.work == Work::Get && response.content_bytes != DOCUMENT_BYTES {
-            return Err("a document of another length");
+        if !self.dialect.has_held(self.work, response) {
+            return Err("the condition did not hold");
         }
-        if !self.contender.stores() {
+        self.verify_length(token, response.content_bytes)?;
+        let told = match self.work {
+            Work::Get | Work::NotModified => self.dialect.tells() != Tells::Nothing,
+            Work::Put | Work::Patch | Work::Create => self.dialect.tells() == Tells::ReadsAndWrites,
+            Work::List | Work::Filter => false,
+        };
+        if !told {
             return Ok(());
         }
-        let Some(tag) = response.etag else {
+        let Some(tag) = self.dialect.tag(self.work, response) else {
             return Err("no ETag");
         };
-        let slot = usize::try_from(token).unwrap_or(usize::MAX);
-        match self.work {
-            Work::Create => Ok(()),
-            Work::Get | Work::NotModified => {
-                let same = token == UNKNOWN || self.corpus.tag(slot).as_bytes() == tag;
-                if same {
-                    Ok(())
-                } else {
-                    Err("another ETag than the current one")
-                }
+        self.verify_tag(token, tag)
+    }
+
+    fn verify_length(&self, token: u64, content_bytes: usize) -> Result<(), &'static str> {
+        let right = match self.work {
+            Work::Get => self.dialect.document_bytes().contains(&content_bytes),
+            Work::List | Work::Filter => {
+                let (size, templates) = (self.corpus.size, &self.corpus.templates);
+                let there = match self.work {
+                    Work::Filter => templates.count_of(token, size),
+                    _ => size,
+                };
+                let least = usize::try_from(there)
+                    .unwrap_or(usize::MAX)
+                    .min(PAGE_DOCUMENTS);
+                let item = self.dialect.item_bytes();
+                // Documents that were created meanwhile may be among them.
+                let most = (PAGE_DOCUMENTS + 1) * item.end();
+                (least * item.start()..=most).contains(&content_bytes)
             }
+            _ => true,
+        };
+        if right {
+            Ok(())
+        } else {
+            Err("a document or a list of another length")
+        }
+    }
+
+    fn verify_tag(&mut self, token: u64, tag: &[u8]) -> Result<(), &'static str> {
+        let slot = usize::try_from(token).unwrap_or(usize::MAX);
+        let is_known = self.corpus.tag(slot).as_bytes() == tag;
+        match self.work {
+            Work::Get | Work::NotModified if token == UNKNOWN || is_known => Ok(()),
+            Work::Get | Work::NotModified => Err("another ETag than the current one"),
             Work::Put | Work::Patch => {
-                let unchanged = self.corpus.tag(slot).as_bytes() == tag;
                 let learnt = self.corpus.learn(slot, Some(tag));
-                match (unchanged, learnt) {
+                match (is_known, learnt) {
                     (true, _) => Err("the same ETag as before: nothing was saved"),
                     (false, false) => Err("an ETag that is too long"),
                     (false, true) => Ok(()),
                 }
+            }
+            Work::Create | Work::List | Work::Filter => Ok(()),
+        }
+    }
+
+    /// Which document the next request of `connection` is about: its number, and the
+    /// token that its answer is known by.
+    fn choose(&mut self, connection: usize) -> (u64, u64) {
+        match self.work {
+            Work::Get if !self.corpus.is_whole() => (self.random.u64(..self.corpus.size), UNKNOWN),
+            Work::Get | Work::NotModified => {
+                let slot = self.random.usize(..self.corpus.sample_size());
+                (self.corpus.number(slot), slot as u64)
+            }
+            Work::Put | Work::Patch => {
+                let slot = self.owned_slot(connection);
+                (self.corpus.number(slot), slot as u64)
+            }
+            Work::Create => {
+                let number = self.corpus.size + self.corpus.created;
+                self.corpus.created += 1;
+                (number, number)
+            }
+            Work::List => (0, 0),
+            Work::Filter => {
+                let priority = u64::from(self.random.u8(PRIORITIES));
+                (priority, priority)
             }
         }
     }
@@ -138,45 +202,37 @@ impl<'a> Job<'a> {
 
 impl Source for Job<'_> {
     fn next(&mut self, connection: usize, wire: &mut Vec<u8>) -> Option<u64> {
-        let token = match self.work {
-            Work::Get if !self.corpus.is_whole() => {
-                let number = self.random.u64(..self.corpus.size);
-                head(wire, "GET", number, &self.corpus.host);
-                UNKNOWN
-            }
-            Work::Get | Work::NotModified => {
-                let slot = self.random.usize(..self.corpus.sample_size());
-                head(wire, "GET", self.corpus.number(slot), &self.corpus.host);
-                if self.work == Work::NotModified {
-                    field(wire, b"If-None-Match", self.corpus.tag(slot).as_bytes());
-                }
-                slot as u64
-            }
-            Work::Put | Work::Patch => {
-                let slot = self.owned_slot(connection);
-                let method = if self.work == Work::Put {
-                    "PUT"
-                } else {
-                    "PATCH"
-                };
-                head(wire, method, self.corpus.number(slot), &self.corpus.host);
-                field(wire, b"If-Match", self.corpus.tag(slot).as_bytes());
-                slot as u64
-            }
-            Work::Create => {
-                let number = self.corpus.size + self.corpus.created;
-                self.corpus.created += 1;
-                head(wire, "PUT", number, &self.corpus.host);
-                field(wire, b"If-None-Match", b"*");
-                number
-            }
+        let (number, token) = self.choose(connection);
+        self.corpus.edits += 1;
+        let edit = self.corpus.edits;
+        let tag = if self.work.needs_tag() {
+            *self
+                .corpus
+                .tag(usize::try_from(token).unwrap_or(usize::MAX))
+        } else {
+            Tag::ANY
         };
-        self.body(token, wire);
+        let Corpus {
+            templates, host, ..
+        } = &mut *self.corpus;
+        let body = match self.work {
+            Work::Put | Work::Create => templates.document(number, edit),
+            Work::Patch => templates.patch(edit),
+            Work::Get | Work::NotModified | Work::List | Work::Filter => &[],
+        };
+        let ask = Ask {
+            work: self.work,
+            number,
+            host,
+            tag: tag.as_bytes(),
+            body,
+        };
+        self.dialect.request(&ask, wire);
         Some(token)
     }
 
     fn answered(&mut self, token: u64, response: &Response<'_>) -> Result<(), String> {
-        let expected = self.work.expected_status(self.contender);
+        let expected = self.dialect.status(self.work);
         if response.status != expected {
             if matches!(self.work, Work::Put | Work::Patch) {
                 self.corpus
@@ -190,34 +246,9 @@ impl Source for Job<'_> {
         self.verify(token, response)
             .map_err(|reason| format!("{}: {reason}", self.work))
     }
-}
 
-impl Job<'_> {
-    /// Ends the head and appends the body, if there is one.
-    fn body(&mut self, token: u64, wire: &mut Vec<u8>) {
-        self.corpus.edits += 1;
-        let edit = self.corpus.edits;
-        match self.work {
-            Work::Get | Work::NotModified => wire.extend_from_slice(b"\r\n"),
-            Work::Patch => {
-                content(
-                    wire,
-                    "application/merge-patch+json",
-                    self.corpus.templates.patch(edit),
-                );
-            }
-            Work::Put => {
-                let number = self
-                    .corpus
-                    .number(usize::try_from(token).unwrap_or_default());
-                let document = self.corpus.templates.document(number, edit);
-                content(wire, "application/json", document);
-            }
-            Work::Create => {
-                let document = self.corpus.templates.document(token, edit);
-                content(wire, "application/json", document);
-            }
-        }
+    fn refused(&mut self, _token: u64, response: &Response<'_>) -> bool {
+        self.dialect.is_refusal(response)
     }
 }
 
@@ -275,6 +306,7 @@ mod tests {
         let mut answer = Response {
             status: 412,
             etag: Some(b"\"e-9\""),
+            body: b"",
             content_bytes: 0,
             closes: false,
             wire_bytes: 0,

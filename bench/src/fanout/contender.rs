@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::contender::Programs;
+use crate::contender::{Programs, nginx_command, temporary_paths};
 use crate::server::Server;
 
 /// Where Debian and others put the module.
@@ -21,7 +21,7 @@ const NCHAN_MODULES: [&str; 3] = [
 ];
 
 /// A server that sends what is published to all who follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Broadcaster {
     /// A bare hyper server with a broadcast channel of tokio; keeps nothing
@@ -130,11 +130,7 @@ fn nginx(directory: &Path, address: SocketAddr, subscribers: usize) -> anyhow::R
         &file,
         configuration(&directory, &module, address, subscribers),
     )?;
-    let mut command = Command::new("nginx");
-    command.arg("-p").arg(&directory).arg("-c").arg(&file);
-    // Errors before the configuration is read would go to a file of the system's.
-    command.args(["-e", "stderr"]);
-    Ok(command)
+    Ok(nginx_command(Path::new("nginx"), &directory, &file))
 }
 
 /// What the manual of nchan says for event streams, with room for all subscribers. The
@@ -145,6 +141,7 @@ fn configuration(
     address: SocketAddr,
     subscribers: usize,
 ) -> String {
+    let temporary = temporary_paths(directory);
     let (directory, module) = (directory.display(), module.display());
     // Any worker may get all of them; each has some connections of its own.
     let connections = subscribers + 1_000;
@@ -159,12 +156,7 @@ events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
-    client_body_temp_path {directory}/client;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    nchan_shared_memory_size 128M;
+{temporary}    nchan_shared_memory_size 128M;
     server {{
         listen {address};
         location = /ready {{ return 200; }}

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use super::audience::Audience;
@@ -25,7 +25,7 @@ const DOCUMENTS: u64 = 1_000;
 const OTHER_COLLECTION: &str = "/others";
 
 /// One round.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IdleRecord {
     pub(crate) round: usize,
     pub(crate) without: Cell,
@@ -62,8 +62,8 @@ pub(crate) fn measure(
     let server = programs.start_matchbook(own.path())?;
     let mut corpus = Corpus::new(DOCUMENTS, DOCUMENTS);
     corpus.host = server.address().to_string();
-    let filled =
-        fill::fill(&server, &mut corpus, "fill").and_then(|()| fill::learn(&server, &mut corpus));
+    let filled = fill::fill(Contender::Matchbook, &server, &mut corpus, "fill")
+        .and_then(|()| fill::learn(Contender::Matchbook, &server, &mut corpus));
     filled.with_context(|| server.last_words())?;
     let contender = Contender::Matchbook;
     let mut subject = Subject {

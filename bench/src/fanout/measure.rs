@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use super::audience::{Audience, Tally};
@@ -23,7 +23,7 @@ use crate::usage;
 const LATE: Duration = Duration::from_secs(20);
 
 /// What one server did in one round.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Delivery {
     /// Events of edits that subscribers got.
     pub(crate) delivered: u64,

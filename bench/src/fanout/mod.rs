@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::contender::Broadcaster;
 use self::idle::IdleRecord;
@@ -60,7 +60,7 @@ impl Plan {
 }
 
 /// One server in one round.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) round: usize,
     pub(crate) contender: Broadcaster,
@@ -69,7 +69,7 @@ pub(crate) struct Record {
 }
 
 /// The medians of one server over all rounds.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) contender: Broadcaster,
     pub(crate) events_per_second: f64,
@@ -95,7 +95,7 @@ pub(crate) struct Row {
 }
 
 /// Saves with and without subscribers to something else; medians.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IdleRow {
     pub(crate) subscribers: usize,
     pub(crate) puts_per_second_without: f64,
@@ -106,7 +106,7 @@ pub(crate) struct IdleRow {
 }
 
 /// All that was measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Fanout {
     pub(crate) subscribers: usize,
     pub(crate) writes_per_second: u32,
@@ -115,7 +115,9 @@ pub(crate) struct Fanout {
     pub(crate) rows: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle: Option<IdleRow>,
+    #[serde(default)]
     pub(crate) records: Vec<Record>,
+    #[serde(default)]
     pub(crate) idle_records: Vec<IdleRecord>,
 }
 

@@ -53,16 +53,22 @@ pub(crate) struct WireOptions {
     smoke: bool,
 }
 
+/// The entries of a long log.
+const ENTRIES: u64 = 1_000_000;
+
+/// How many documents they are about.
+const DOCUMENTS: u64 = 100_000;
+
 /// The catch-up.
 #[derive(Debug, Args)]
 pub(crate) struct CatchupOptions {
     #[command(flatten)]
     pub(crate) places: Places,
     /// How many writes there were
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
     entries: u64,
     /// How many documents they are about
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = DOCUMENTS, value_parser = clap::value_parser!(u64).range(1..))]
     documents: u64,
     /// How often it is read
     #[arg(long, default_value_t = 5)]
@@ -76,7 +82,7 @@ impl FanoutOptions {
     /// # Errors
     /// This program's own directory is unknown.
     pub(crate) fn programs(&self) -> anyhow::Result<Programs> {
-        self.common.places.programs()
+        self.common.programs()
     }
 
     pub(crate) fn plan(&self) -> fanout::Plan {
@@ -96,15 +102,25 @@ impl WireOptions {
     /// # Errors
     /// A directory cannot be read.
     pub(crate) fn plan(&self) -> anyhow::Result<wire::Plan> {
+        let plan = Self::plan_of(&self.traces, self.smoke)?;
+        Ok(wire::Plan {
+            transactions: plan.transactions.min(self.transactions),
+            ..plan
+        })
+    }
+
+    /// # Errors
+    /// A directory cannot be read.
+    pub(super) fn plan_of(paths: &[PathBuf], smoke: bool) -> anyhow::Result<wire::Plan> {
         let mut traces = Vec::new();
-        for path in self.traces.iter().filter(|path| path.exists()) {
+        for path in paths.iter().filter(|path| path.exists()) {
             if path.is_dir() {
                 traces.extend(files_in(path)?);
             } else {
                 traces.push(path.clone());
             }
         }
-        let transactions = if self.smoke { 100 } else { self.transactions };
+        let transactions = if smoke { 100 } else { usize::MAX };
         Ok(wire::Plan {
             traces,
             transactions,
@@ -123,10 +139,21 @@ fn files_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 impl CatchupOptions {
     pub(crate) fn plan(&self) -> catchup::Plan {
-        let (entries, documents, rounds) = if self.smoke {
-            (5_000, 500, 1)
+        if self.smoke {
+            return Self::plan_of(true, 1);
+        }
+        catchup::Plan {
+            entries: self.entries,
+            documents: self.documents,
+            rounds: self.rounds,
+        }
+    }
+
+    pub(super) fn plan_of(smoke: bool, rounds: usize) -> catchup::Plan {
+        let (entries, documents) = if smoke {
+            (5_000, 500)
         } else {
-            (self.entries, self.documents, self.rounds)
+            (ENTRIES, DOCUMENTS)
         };
         catchup::Plan {
             entries,

@@ -28,7 +28,7 @@ use shell::Shell;
 /// The port in the documents.
 const PORT: u16 = 2040;
 
-/// Pages whose commands are not run: the benchmark takes 20 minutes, and a short run of
+/// Pages whose commands are not run: the benchmark takes an hour and more, and a short run of
 /// it is a step of the tests.
 const NOT_RUN: [&str; 1] = ["docs/benchmarks.md"];
 

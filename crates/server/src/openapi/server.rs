@@ -37,7 +37,11 @@ pub(super) fn describe(view: &View, paths: &mut Map<String, Value>) {
         json!({"get": metrics.refuses(may(view)).value()}),
     );
     add("/_/problems/{name}", problems(view));
-    add("/_/collections/{pattern}/violations", violations(view));
+    let patterns = view.schemas();
+    if let Some(first) = patterns.first() {
+        let violations = violations(view, first, &patterns);
+        add("/_/collections/{pattern}/violations", violations);
+    }
     let this = json!({"application/vnd.oai.openapi+json": {"schema": {
         "type": "object", "required": ["openapi", "info", "paths"],
     }}});
@@ -55,14 +59,14 @@ fn page(view: &View, id: &str, summary: &str, content: &Value) -> Operation {
     )
 }
 
-fn violations(view: &View) -> Value {
+fn violations(view: &View, example: &str, patterns: &[String]) -> Value {
     let content = json!({"application/x-ndjson": {"schema": {}}});
     let pattern = json!({
-        "name": "pattern", "in": "path", "required": true, "schema": {"type": "string"},
-        "description": "The name of the settings.",
+        "name": "pattern", "in": "path", "required": true, "schema": {"enum": patterns},
+        "description": "The name of settings that have a schema.", "example": example,
     });
     let summary = "Stored documents that a schema does not allow";
-    let operation = page(view, "listViolations", summary, &content);
+    let operation = page(view, "getViolations", summary, &content);
     let operation = operation.about(
         "One line for each document that was there before the schema, with its `path`, `etag` and \
          `errors`; the last line counts them, and all that were looked at.",

@@ -116,6 +116,18 @@ fn parameter_name(index: usize) -> String {
 const OPERATIONS: &str = "operations";
 
 impl View {
+    /// The names of the settings that have a schema, as far as they can be written in a path
+    /// as they are.
+    pub(super) fn schemas(&self) -> Vec<String> {
+        let with_schema = self.places.iter().filter(|place| place.schema.is_some());
+        let names = with_schema.map(|place| {
+            let segments = place.segments.iter();
+            let parts = segments.map(|segment| segment.as_deref().unwrap_or("*"));
+            parts.collect::<Vec<_>>().join(".")
+        });
+        names.filter(|name| !name.contains('%')).collect()
+    }
+
     /// What this caller is told of.
     ///
     /// # Errors
