@@ -28,9 +28,9 @@ use shell::Shell;
 /// The port in the documents.
 const PORT: u16 = 2040;
 
-/// Pages whose commands are not run: the benchmark takes an hour and more, and a short run of
-/// it is a step of the tests.
-const NOT_RUN: [&str; 1] = ["docs/benchmarks.md"];
+/// Pages whose commands are not run: they take many minutes, and short runs of the same are
+/// steps of the tests.
+const NOT_RUN: [&str; 2] = ["docs/benchmarks.md", "docs/reliability.md"];
 
 /// Builds the server, and runs the pages with these names, or all.
 pub(crate) fn build_and_run(names: &[String]) -> Result<(), String> {

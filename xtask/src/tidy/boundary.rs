@@ -167,12 +167,25 @@ fn names(line: &str, name: &str) -> bool {
     })
 }
 
+/// The one package that does not take the workspace's lints, which forbid `unsafe`. Only
+/// tests load what it makes.
+const OWN_LINTS: &str = "crates/check/disk/Cargo.toml";
+
 pub(super) fn manifest_faults(path: &Path, text: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let is_workspace = text.contains("[workspace]\n");
+    let takes_lints = text.contains("[lints]\nworkspace = true\n");
+    if !is_workspace && !takes_lints && path != Path::new(OWN_LINTS) {
+        faults.push(Fault {
+            path: path.to_owned(),
+            line: 1,
+            what: format!("no `[lints] workspace = true`: only {OWN_LINTS} has lints of its own"),
+        });
+    }
     let speaks_http_only = path.starts_with("crates/check") || path.starts_with("bench");
     if !speaks_http_only {
-        return Vec::new();
+        return faults;
     }
-    let mut faults = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let name = line.split(['=', '.', ' ']).next().unwrap_or_default();
         if OURS.contains(&name) {
@@ -234,13 +247,26 @@ mod tests {
 
     #[test]
     fn what_speaks_http_only_depends_on_no_part() {
-        let text = "[dependencies]\nmatchbook-core.workspace = true\nmatchbook-bench = \"1\"\n";
+        let text = "[dependencies]\nmatchbook-core.workspace = true\nmatchbook-bench = \"1\"\n\
+            [lints]\nworkspace = true\n";
         assert_eq!(
             manifest_faults(Path::new("bench/Cargo.toml"), text).len(),
             1
         );
         assert_eq!(
             manifest_faults(Path::new("crates/server/Cargo.toml"), text),
+            []
+        );
+    }
+
+    #[test]
+    fn one_package_has_lints_of_its_own() {
+        let text = "[lints.rust]\nmissing_docs = \"warn\"\n";
+        assert_eq!(manifest_faults(Path::new(OWN_LINTS), text), []);
+        let others = Path::new("crates/store/Cargo.toml");
+        assert_eq!(manifest_faults(others, text).len(), 1);
+        assert_eq!(
+            manifest_faults(Path::new("Cargo.toml"), "[workspace]\n"),
             []
         );
     }

@@ -14,6 +14,8 @@ mod harness;
 
 mod api_keys;
 mod batch;
+#[cfg(target_os = "linux")]
+mod bit_flips;
 mod codings;
 mod collections;
 mod concurrency;
@@ -22,6 +24,8 @@ mod conditional_writes;
 mod content;
 mod crash;
 mod cross_origin;
+#[cfg(target_os = "linux")]
+mod disk_faults;
 mod documents;
 mod drain;
 mod event_sources;
@@ -63,6 +67,10 @@ mod origin;
 mod pages;
 mod patches;
 mod policies;
+#[cfg(target_os = "linux")]
+mod power_cut;
+#[cfg(target_os = "linux")]
+mod power_loss;
 mod problems;
 mod protocols;
 mod proxies;

@@ -61,6 +61,11 @@ impl Directory {
         self.path.join(DATABASE)
     }
 
+    /// Where the database's write-ahead log is.
+    pub(super) fn log(&self) -> PathBuf {
+        self.path.join(format!("{DATABASE}-wal"))
+    }
+
     /// Where a restore puts its complete copy.
     pub(super) fn incoming(&self) -> PathBuf {
         self.path.join(INCOMING)

@@ -35,6 +35,7 @@ mod tests;
 mod touched;
 mod trim;
 mod usage;
+mod wal;
 mod walk;
 mod writer;
 

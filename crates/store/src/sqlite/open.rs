@@ -22,6 +22,7 @@ use super::readers::Readers;
 use super::row::{number, revision};
 use super::schema;
 use super::shared::Shared;
+use super::wal;
 use super::writer::{QUEUE, Writer};
 use super::{Options, SqliteStore, connection};
 use crate::Observer;
@@ -50,6 +51,7 @@ impl SqliteStore {
         check_sqlite()?;
         let directory = Directory::lock(directory)?;
         let database = directory.database();
+        wal::check(&directory.log())?;
         let fail = |error: rusqlite::Error| OpenError::from_sqlite(&database, &error);
         let mut writer = connection::writer(&database).map_err(fail)?;
         check_format(&mut writer, &database)?;

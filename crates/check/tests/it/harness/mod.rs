@@ -5,6 +5,8 @@ pub(crate) mod binary;
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod data;
+#[cfg(target_os = "linux")]
+pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod exact;
 pub(crate) mod gzip;

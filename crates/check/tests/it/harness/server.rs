@@ -25,12 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Any free port of this machine, for nobody else.
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// Variables of a server's environment.
+pub(crate) type Variables = Vec<(&'static str, OsString)>;
+
 /// A running server. It is killed when this is dropped.
 pub(crate) struct Server {
     process: Child,
     address: SocketAddr,
     data: PathBuf,
     flags: Vec<String>,
+    variables: Variables,
     /// Holds the data, unless the test keeps it somewhere else, and what the server logs.
     directory: TempDir,
 }
@@ -45,18 +49,37 @@ impl Server {
     pub(crate) fn with(flags: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let data = directory.path().join("data");
-        Self::launch(directory, data, to_owned(flags), ANY_PORT)
+        Self::launch(directory, data, to_owned(flags), Vec::new(), ANY_PORT).unwrap()
     }
 
     /// A server on data that the test keeps.
     pub(crate) fn on(data: &Path, flags: &[&str]) -> Self {
-        let directory = TempDir::new().unwrap();
-        Self::launch(directory, data.to_owned(), to_owned(flags), ANY_PORT)
+        Self::try_on(data, flags, Vec::new()).unwrap()
     }
 
-    fn launch(directory: TempDir, data: PathBuf, flags: Vec<String>, listen: SocketAddr) -> Self {
+    /// A server on data that the test keeps, with more in its environment.
+    ///
+    /// # Errors
+    /// What it said, if it did not start.
+    pub(crate) fn try_on(
+        data: &Path,
+        flags: &[&str],
+        variables: Variables,
+    ) -> Result<Self, String> {
+        let directory = TempDir::new().unwrap();
+        let data = data.to_owned();
+        Self::launch(directory, data, to_owned(flags), variables, ANY_PORT)
+    }
+
+    fn launch(
+        directory: TempDir,
+        data: PathBuf,
+        flags: Vec<String>,
+        variables: Variables,
+        listen: SocketAddr,
+    ) -> Result<Self, String> {
         let log = directory.path().join("log");
-        let (mut process, lines) = spawn(&data, listen, &flags, &log);
+        let (mut process, lines) = spawn(&data, listen, &flags, &variables, &log);
         let address = loop {
             match lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
@@ -67,20 +90,19 @@ impl Server {
                 Err(_) => {
                     let _ = process.kill();
                     let _ = process.wait();
-                    panic!(
-                        "the server did not start: {}",
-                        std::fs::read_to_string(&log).unwrap_or_default()
-                    );
+                    let said = std::fs::read_to_string(&log).unwrap_or_default();
+                    return Err(format!("the server did not start: {said}"));
                 }
             }
         };
-        Self {
+        Ok(Self {
             process,
             address,
             data,
             flags,
+            variables,
             directory,
-        }
+        })
     }
 
     /// Where it listens.
@@ -155,8 +177,14 @@ impl Server {
 
     fn start_again_at(&mut self, listen: SocketAddr) {
         let directory = std::mem::replace(&mut self.directory, TempDir::new().unwrap());
-        let next = Self::launch(directory, self.data.clone(), self.flags.clone(), listen);
-        *self = next;
+        let (data, flags) = (self.data.clone(), self.flags.clone());
+        let variables = self.variables.clone();
+        *self = Self::launch(directory, data, flags, variables, listen).unwrap();
+    }
+
+    /// From its next start on, it has nothing special in its environment.
+    pub(crate) fn forget_variables(&mut self) {
+        self.variables.clear();
     }
 
     /// Stops and starts again on the same data.
@@ -273,16 +301,18 @@ fn spawn(
     data: &Path,
     listen: SocketAddr,
     flags: &[String],
+    variables: &Variables,
     log: &Path,
 ) -> (Child, mpsc::Receiver<String>) {
     let mut command = Command::new(binary::path());
     // What the tester's own server is set up with is not for this one.
-    let variables = std::env::vars_os().map(|(name, _)| name);
+    let names = std::env::vars_os().map(|(name, _)| name);
     let ours = |name: &OsString| name.to_string_lossy().starts_with("MATCHBOOK_");
-    variables.filter(ours).for_each(|name| {
+    names.filter(ours).for_each(|name| {
         command.env_remove(name);
     });
     let mut process = command
+        .envs(variables.iter().cloned())
         .args(["serve", "--listen", &listen.to_string(), "--data"])
         .arg(data)
         .args(flags)
