@@ -30,7 +30,11 @@ const PORT: u16 = 2040;
 
 /// Pages whose commands are not run: they take many minutes, and short runs of the same are
 /// steps of the tests.
-const NOT_RUN: [&str; 2] = ["docs/benchmarks.md", "docs/reliability.md"];
+const NOT_RUN: [&str; 3] = [
+    "docs/benchmarks.md",
+    "docs/performance.md",
+    "docs/reliability.md",
+];
 
 /// Builds the server, and runs the pages with these names, or all.
 pub(crate) fn build_and_run(names: &[String]) -> Result<(), String> {
