@@ -23,6 +23,7 @@ mod archive;
 mod ask;
 mod history;
 mod plan;
+mod poll;
 mod reader;
 mod run;
 mod seeds;

@@ -24,17 +24,19 @@ const FEEDS: [(&str, bool); 5] = [
 ];
 
 pub(crate) struct Reader {
-    world: Rc<World>,
-    client: usize,
+    pub(crate) world: Rc<World>,
+    pub(crate) client: usize,
     /// What is followed.
-    path: String,
+    pub(crate) path: String,
     is_filtered: bool,
     begins_with_snapshot: bool,
-    last_id: Option<String>,
+    /// It asks for pages and not for a stream.
+    polls: bool,
+    pub(crate) last_id: Option<String>,
     /// What is held of each document; the content is `None` where it has to be fetched.
     held: BTreeMap<String, (Version, Option<Value>)>,
     /// It holds what is in a snapshot, and not yet all that was changed meanwhile.
-    is_in_snapshot: bool,
+    pub(crate) is_in_snapshot: bool,
     /// The changes since this revision, where no snapshot came in between.
     told: Option<(u64, Vec<Change>)>,
     /// The changes of a batch of which not all came yet.
@@ -48,7 +50,7 @@ pub(crate) struct Reader {
 type Change = (String, Option<Version>, Option<Version>);
 
 /// Why a connection is left.
-enum Left {
+pub(crate) enum Left {
     /// It ended, or was cut.
     Cut,
     /// All was told.
@@ -58,12 +60,15 @@ enum Left {
 impl Reader {
     pub(crate) fn new(world: Rc<World>, client: usize) -> Self {
         let (path, is_filtered) = *world.one_of(&FEEDS);
-        let begins_with_snapshot = world.happens(400);
+        let is_list = matches!(path, "/a" | "/b" | "/a?even=true");
+        let polls = is_list && world.happens(300);
+        let begins_with_snapshot = polls || world.happens(400);
         Self {
             client,
             path: path.to_owned(),
             is_filtered,
             begins_with_snapshot,
+            polls,
             last_id: None,
             held: BTreeMap::new(),
             is_in_snapshot: false,
@@ -82,7 +87,12 @@ impl Reader {
         }
         loop {
             let is_last = self.world.finished.is_given();
-            if matches!(self.connect(is_last).await, Left::Even) && is_last {
+            let left = if self.polls {
+                self.poll().await
+            } else {
+                self.connect(is_last).await
+            };
+            if matches!(left, Left::Even) && is_last {
                 return self;
             }
             if !self.world.finished.is_given() {
@@ -160,11 +170,7 @@ impl Reader {
                 }
             }
             "reset" => {
-                self.held.clear();
-                self.begun.clear();
-                self.again.clear();
-                self.told = None;
-                self.is_in_snapshot = true;
+                self.forget();
             }
             "heartbeat" | "end" => {}
             other => panic!("an event of type {other}"),
@@ -176,14 +182,31 @@ impl Reader {
         event.name == "synced"
     }
 
-    fn change(&mut self, event: &Event, data: &Value, at: &mut u64) {
+    /// What is held counts no more.
+    pub(crate) fn forget(&mut self) {
+        self.held.clear();
+        self.begun.clear();
+        self.again.clear();
+        self.told = None;
+        self.last_id = None;
+        self.is_in_snapshot = true;
+    }
+
+    pub(crate) fn hold(&mut self, path: String, etag: Version, content: Option<Value>) {
+        if let Some(content) = &content {
+            self.seen.push((path.clone(), etag, content.clone()));
+        }
+        self.held.insert(path, (etag, content));
+    }
+
+    pub(crate) fn change(&mut self, event: &Event, data: &Value, at: &mut u64) {
         let path = data["path"].as_str().unwrap().to_owned();
         let tag = |name: &str| data.get(name).and_then(|tag| version(tag.as_str()?));
         let (etag, previous) = (tag("etag"), tag("previous"));
         let is_of_snapshot = data.get("previous").is_none();
         if !is_of_snapshot {
             // The id of the last of a batch is its revision.
-            let is_within = data.get("more").is_some();
+            let is_within = data.get("more").is_some() || event.id.is_empty();
             let revision = etag.map(|version| version.revision.get());
             let revision = revision.or((!is_within).then(|| position(&event.id)));
             if let Some(revision) = revision {
@@ -241,10 +264,7 @@ impl Reader {
                     content
                 }),
         };
-        if let Some(content) = &content {
-            self.seen.push((path.clone(), etag, content.clone()));
-        }
-        self.held.insert(path, (etag, content));
+        self.hold(path, etag, content);
     }
 
     fn fault(&self, what: String) {
