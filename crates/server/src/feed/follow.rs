@@ -83,11 +83,12 @@ async fn wait(
     ticks: &mut tokio::time::Interval,
 ) -> Result<(), watch::error::RecvError> {
     tokio::select! {
-        // In this order and not in a random one, so that a simulation can be repeated.
+        // In this order and not in a random one, so that a simulation can be repeated: ticks
+        // are rare, and after each change it is looked whether all is to end.
         biased;
+        _ = ticks.tick() => Ok(()),
         changed = applied.changed() => changed,
         () = hub.ending.notified() => Ok(()),
-        _ = ticks.tick() => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! MATCHBOOK_SIMULATION_SEEDS=17..18 MATCHBOOK_SIMULATION_TRACE=1 \
-//!     cargo test -p matchbook-simulate --test simulation seeds -- --nocapture
+//!     cargo test -p matchbook-simulate --test simulation whatever -- --nocapture
 //! ```
 //!
 //! What is left out, because another thread or the system's chance would have a say:
@@ -22,6 +22,7 @@
 mod archive;
 mod ask;
 mod history;
+mod panics;
 mod plan;
 mod poll;
 mod reader;

@@ -124,7 +124,7 @@ impl Reader {
             0 if !is_last && is_safe => self.world.below(6),
             _ => u64::MAX,
         };
-        self.again = std::mem::take(&mut self.begun).into();
+        self.again = self.begun.clone().into();
         let mut stream = Stream {
             parser: Parser::default(),
             position: self.last_id.as_deref().map_or(0, position),
@@ -221,10 +221,10 @@ impl Reader {
         if is_repeat {
             self.again.pop_front();
         }
-        if data.get("more").is_some() {
-            self.begun.push(change);
-        } else {
+        if data.get("more").is_none() {
             self.begun.clear();
+        } else if !is_repeat {
+            self.begun.push(change);
         }
         if is_repeat {
             return;

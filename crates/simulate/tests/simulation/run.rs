@@ -7,6 +7,7 @@ use matchbook_store::simulated::Mistake;
 use tokio::task::LocalSet;
 
 use crate::archive::Archive;
+use crate::panics::heard;
 use crate::plan::Plan;
 use crate::reader::Reader;
 use crate::world::World;
@@ -16,7 +17,7 @@ use crate::writer::Writer;
 const MOST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What a run came to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// A hash of all answers, events and faults with their times.
     pub(crate) trace: u64,
@@ -30,6 +31,13 @@ pub(crate) struct Outcome {
 /// Does the run of a seed; `shows` writes its trace.
 pub(crate) fn run(seed: u64, mistake: Option<Mistake>, shows: bool) -> Outcome {
     let plan = Plan::new(seed, mistake);
+    let (outcome, panics) = heard(|| follow(plan, shows));
+    let mut outcome = outcome.unwrap_or_default();
+    outcome.faults.extend(panics);
+    outcome
+}
+
+fn follow(plan: Plan, shows: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

@@ -39,7 +39,7 @@ fn whatever_the_seed_nothing_is_lost_repeated_or_torn() {
         assert!(
             faults.is_empty(),
             "seed {seed}: {faults:#?}\nagain, with all that happens:\n{SEEDS}={seed}..{} {TRACE}=1 \
-             cargo test -p matchbook-simulate --test simulation seeds -- --nocapture",
+             cargo test -p matchbook-simulate --test simulation whatever -- --nocapture",
             seed + 1
         );
         requests += outcome.requests;

@@ -312,7 +312,10 @@ impl Writer {
         let Some(again) = ask(&self.world, self.client, asked).await else {
             return;
         };
-        let is_kept = first.status.is_success() || matches!(first.status.as_u16(), 409 | 412);
+        // A refusal that cannot be kept is given all the same: it changed nothing.
+        let options = self.world.plan.options;
+        let keeps = options.full_per_mille == 0 && options.lost_per_mille == 0;
+        let is_kept = first.status.is_success() || (keeps && first.status == 412);
         if again.status.as_u16() >= 500 || !is_kept {
             return;
         }
