@@ -9,6 +9,8 @@ pub mod app;
 pub mod auth;
 pub mod config;
 pub mod connection;
+#[cfg(feature = "testing")]
+pub mod inside;
 pub mod metrics;
 pub mod operations;
 pub mod rate;

@@ -1,13 +1,13 @@
 //! Trimming the log in the background (contract §7.9): what nobody can want any more makes
 //! room, and no write waits for it.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use matchbook_core::clock::Timestamp;
 use matchbook_core::tag::Revision;
 use matchbook_store::{CommitError, ReadError, Store};
 
-use crate::app::App;
+use crate::app::{App, now};
 
 /// Longest time between two looks: with the default of a week the log is never more than
 /// a ten-thousandth longer than it has to be.
@@ -42,8 +42,8 @@ impl Retention {
     }
 
     async fn trim<S: Store>(self, store: &S) -> Result<(), TrimError> {
-        let oldest = SystemTime::now().checked_sub(self.age);
-        let oldest = oldest.map_or(Timestamp::from_millis(0), Timestamp::from);
+        let age_ms = u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX);
+        let oldest = Timestamp::from_millis(now().as_millis().saturating_sub(age_ms));
         let mut to = store.before(oldest, self.changes).await?;
         let status = store.status();
         let size_bytes = status.size_bytes.saturating_sub(status.free_bytes);

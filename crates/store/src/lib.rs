@@ -37,6 +37,8 @@ mod index;
 mod observer;
 mod quota;
 mod scan;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulated;
 pub mod sqlite;
 
 use std::any::Any;

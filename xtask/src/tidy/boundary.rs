@@ -96,6 +96,24 @@ const BOUNDARIES: &[Boundary] = &[
         in_tests: true,
     },
     Boundary {
+        below: "crates/simulate",
+        except: &[],
+        forbidden: &[
+            "sqlite",
+            "SqliteStore",
+            "hyper",
+            "std::fs",
+            "std::thread",
+            "std::time::Instant",
+            "SystemTime::now",
+            "getrandom",
+            "TcpStream",
+            "TcpListener",
+        ],
+        why: "all that happens in a simulation comes from its seed",
+        in_tests: true,
+    },
+    Boundary {
         below: "bench",
         except: &[],
         forbidden: OUR_CRATES,
@@ -240,6 +258,16 @@ mod tests {
                 1,
             ),
             ("crates/check/tests/it/x.rs", "let matchbook = start();", 0),
+            (
+                "crates/simulate/tests/simulation/x.rs",
+                "let at = SystemTime::now();",
+                1,
+            ),
+            (
+                "crates/simulate/tests/simulation/x.rs",
+                "use tokio::time::Instant;",
+                0,
+            ),
         ] {
             assert_eq!(faults_in(path, text), number, "{path}: {text}");
         }

@@ -418,6 +418,13 @@ async fn speak_http_2<S: Store>(
 pub(crate) struct Open(Arc<ConnectionState>);
 
 impl Open {
+    /// That of a request which came on no connection.
+    #[cfg(feature = "testing")]
+    pub(crate) fn apart() -> Self {
+        let state = ConnectionState::new(Arc::default());
+        Self::begin(&Arc::new(state)).1
+    }
+
     fn begin(state: &Arc<ConnectionState>) -> (Option<Doubt>, Self) {
         let doubt = state.request_begins();
         (doubt, Self(state.clone()))

@@ -7,11 +7,12 @@ use std::cmp::Ordering;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use matchbook_core::feed::{Cursor, EndReason, Event};
 use matchbook_core::field::coding::Coding;
 use matchbook_core::tag::Version;
+use tokio::time::Instant;
 
 use super::blocks::Blocks;
 use super::gzip::{self, REACH_BYTES, Sum};

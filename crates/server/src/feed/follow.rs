@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use matchbook_core::feed::EndReason;
 use matchbook_core::tag::{Revision, Version};
 use matchbook_store::{ChangesError, Scope, Store};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::blocks::Blocks;
 use super::channel::Channel;
@@ -82,9 +83,12 @@ async fn wait(
     ticks: &mut tokio::time::Interval,
 ) -> Result<(), watch::error::RecvError> {
     tokio::select! {
+        // In this order and not in a random one, so that a simulation can be repeated: ticks
+        // are rare, and after each change it is looked whether all is to end.
+        biased;
+        _ = ticks.tick() => Ok(()),
         changed = applied.changed() => changed,
         () = hub.ending.notified() => Ok(()),
-        _ = ticks.tick() => Ok(()),
     }
 }
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use matchbook_core::feed::EndReason;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::Version;
 use matchbook_store::{Entry, Scope};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::audience::Audience;
 use super::channel::{Channel, Subscription};
@@ -189,9 +189,7 @@ impl Hub {
     pub(super) fn tick(&self, now: Instant) {
         let (channels, position) = {
             let inner = self.lock();
-            let channels = inner.channels.values();
-            let channels: Vec<_> = channels.map(|member| Arc::clone(&member.channel)).collect();
-            (channels, inner.position)
+            (inner.in_order(), inner.position)
         };
         let Some(position) = position else { return };
         for channel in channels {
@@ -211,8 +209,7 @@ impl Hub {
     pub(super) fn is_even(&self) {
         let inner = self.lock();
         let Some(reason) = inner.ended else { return };
-        let channels = inner.channels.values();
-        let channels: Vec<_> = channels.map(|member| Arc::clone(&member.channel)).collect();
+        let channels = inner.in_order();
         drop(inner);
         self.end_each(&channels, reason);
     }
@@ -221,16 +218,13 @@ impl Hub {
     /// that come begin where the store stands.
     pub(crate) fn give_up(&self, reason: EndReason) {
         let mut inner = self.lock();
-        let channels = std::mem::take(&mut inner.channels);
+        let channels = inner.in_order();
+        inner.channels.clear();
         inner.position = None;
         inner.all = Arc::default();
         inner.collections.clear();
         inner.documents.clear();
         drop(inner);
-        let channels: Vec<_> = channels
-            .into_values()
-            .map(|member| member.channel)
-            .collect();
         self.end_each(&channels, reason);
     }
 
@@ -254,6 +248,15 @@ impl Hub {
 }
 
 impl Inner {
+    /// All channels, the oldest first: not in the order of a map, which is another in each
+    /// run.
+    fn in_order(&self) -> Vec<Arc<Channel>> {
+        let channels = self.channels.values();
+        let mut channels: Vec<_> = channels.map(|member| Arc::clone(&member.channel)).collect();
+        channels.sort_unstable_by_key(|channel| channel.id);
+        channels
+    }
+
     fn insert(&mut self, channel: &Arc<Channel>) {
         let audience = match &channel.spec.scope {
             Scope::Log | Scope::All => &mut self.all,

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use matchbook_core::feed::EndReason;
 use matchbook_core::tag::{Revision, Version};
+use tokio::time::Instant;
 
 use super::blocks::Blocks;
 use super::gzip::{self, REACH_BYTES, Sum};
