@@ -96,6 +96,13 @@ const BOUNDARIES: &[Boundary] = &[
         in_tests: true,
     },
     Boundary {
+        below: "crates/properties/src/oracle",
+        except: &[],
+        forbidden: OUR_CRATES,
+        why: "what says what is right shares no code with what is judged",
+        in_tests: true,
+    },
+    Boundary {
         below: "bench",
         except: &[],
         forbidden: OUR_CRATES,
@@ -227,6 +234,16 @@ mod tests {
                 1,
             ),
             ("crates/check/tests/it/x.rs", "let matchbook = start();", 0),
+            (
+                "crates/properties/src/oracle/x.rs",
+                "use matchbook_core::json::equal;",
+                1,
+            ),
+            (
+                "crates/properties/src/x.rs",
+                "use matchbook_core::json::equal;",
+                0,
+            ),
         ] {
             assert_eq!(faults_in(path, text), number, "{path}: {text}");
         }
