@@ -8,6 +8,7 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use matchbook_properties::ALL;
 
@@ -26,14 +27,18 @@ fn inputs(name: &str) -> Vec<PathBuf> {
     files
 }
 
-/// How many threads have panicked: those that a property has started too.
+/// How many threads have panicked that a property has started, and not a test.
 fn panics() -> usize {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let told = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            PANICS.fetch_add(1, Ordering::SeqCst);
+            let thread = thread::current();
+            let is_of_a_test = ALL.iter().any(|(name, _)| thread.name() == Some(*name));
+            if !is_of_a_test {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
             told(panic);
         }));
     });
@@ -68,22 +73,25 @@ macro_rules! replay {
 
 replay! { cursor data diff edit events filter json patch prefer server tag_list target }
 
+/// A target holds nothing that could rot: only the fuzzer's own build reads it.
+fn text_of_target(name: &str) -> String {
+    format!(
+        "//! Looks for inputs for which `matchbook_properties::{name}` does not hold.\n\n\
+         #![no_main]\n\n\
+         libfuzzer_sys::fuzz_target!(|data: &[u8]| matchbook_properties::{name}(data));\n"
+    )
+}
+
 #[test]
 fn every_property_has_a_target_and_a_small_corpus_and_is_tried() {
     let properties: Vec<_> = ALL.iter().map(|(name, _)| *name).collect();
     assert_eq!(properties, REPLAYED);
     let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
     for name in &properties {
-        let call = format!("matchbook_properties::{name}(data)");
         let target = fuzz().join(format!("fuzz_targets/{name}.rs"));
-        assert!(
-            fs::read_to_string(target).unwrap().contains(&call),
-            "{name}"
-        );
-        assert!(
-            manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")),
-            "{name}"
-        );
+        assert_eq!(fs::read_to_string(target).unwrap(), text_of_target(name));
+        let path = format!("path = \"fuzz_targets/{name}.rs\"");
+        assert!(manifest.contains(&path), "{name}");
     }
     let corpora = fs::read_dir(fuzz().join("corpus")).unwrap();
     let corpora = corpora.map(|file| file.unwrap().file_name().into_string().unwrap());
