@@ -114,6 +114,13 @@ const BOUNDARIES: &[Boundary] = &[
         in_tests: true,
     },
     Boundary {
+        below: "crates/properties/src/oracle",
+        except: &[],
+        forbidden: OUR_CRATES,
+        why: "what says what is right shares no code with what is judged",
+        in_tests: true,
+    },
+    Boundary {
         below: "bench",
         except: &[],
         forbidden: OUR_CRATES,
@@ -266,6 +273,16 @@ mod tests {
             (
                 "crates/simulate/tests/simulation/x.rs",
                 "use tokio::time::Instant;",
+                0,
+            ),
+            (
+                "crates/properties/src/oracle/x.rs",
+                "use matchbook_core::json::equal;",
+                1,
+            ),
+            (
+                "crates/properties/src/x.rs",
+                "use matchbook_core::json::equal;",
                 0,
             ),
         ] {

@@ -1,0 +1,5 @@
+//! Looks for inputs for which `matchbook_properties::tag_list` does not hold.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| matchbook_properties::tag_list(data));
