@@ -313,7 +313,7 @@ impl Writer {
         // repeat is decided anew.
         let options = self.world.plan.options;
         let keeps = options.full_per_mille == 0 && options.lost_per_mille == 0;
-        if !first.status.is_success() && !(keeps && first.status == 412) {
+        if !(first.status.is_success() || keeps && first.status == 412) {
             return;
         }
         let Some(again) = ask(&self.world, self.client, asked).await else {
