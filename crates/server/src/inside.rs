@@ -48,14 +48,6 @@ pub(crate) fn now() -> Option<Timestamp> {
 /// The content of an answer.
 pub struct Answer(Body);
 
-impl Answer {
-    /// Whether it goes on for as long as the client likes.
-    #[must_use]
-    pub fn is_events(&self) -> bool {
-        matches!(self.0, Body::Events(_))
-    }
-}
-
 impl hyper::body::Body for Answer {
     type Data = Bytes;
     type Error = io::Error;

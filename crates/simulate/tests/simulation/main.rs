@@ -8,8 +8,8 @@
 //! ```
 //!
 //! What is left out, because another thread or the system's chance would have a say:
-//! contents over 64 KiB, coded answers, POST to collections, work in the background, and
-//! indexes. Sockets and HTTP's framing are the business of `crates/check`.
+//! contents over 64 KiB, coded answers but for event streams, POST to collections, work in
+//! the background, and indexes. Sockets and HTTP's framing are the business of `crates/check`.
 
 #![allow(
     clippy::expect_used,

@@ -1,8 +1,10 @@
 //! Clients that follow: event streams, cut anywhere and resumed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
 use std::rc::Rc;
 
+use flate2::write::MultiGzDecoder;
 use http::Method;
 use http_body_util::BodyExt;
 use matchbook::inside::Answer;
@@ -32,6 +34,8 @@ pub(crate) struct Reader {
     begins_with_snapshot: bool,
     /// It asks for pages and not for a stream.
     polls: bool,
+    /// It takes gzip.
+    decodes: bool,
     pub(crate) last_id: Option<String>,
     /// What is held of each document; the content is `None` where it has to be fetched.
     held: BTreeMap<String, (Version, Option<Value>)>,
@@ -69,6 +73,7 @@ impl Reader {
             is_filtered,
             begins_with_snapshot,
             polls,
+            decodes: world.happens(300),
             last_id: None,
             held: BTreeMap::new(),
             is_in_snapshot: false,
@@ -113,10 +118,15 @@ impl Reader {
         if let Some(id) = &self.last_id {
             asked = asked.field("last-event-id", id);
         }
+        if self.decodes {
+            asked = asked.field("accept-encoding", "gzip");
+        }
         let Some(answer) = open(&self.world, &server, &asked).await else {
             return Left::Cut;
         };
         assert!(answer.status() == 200, "a feed answers {}", answer.status());
+        let is_coded = answer.headers().contains_key("content-encoding");
+        assert_eq!(is_coded, self.decodes);
         let mut body = answer.into_body();
         // Without an id there is nothing to go on from but a snapshot.
         let is_safe = snapshot || self.last_id.is_some();
@@ -127,6 +137,7 @@ impl Reader {
         self.again = self.begun.clone().into();
         let mut stream = Stream {
             parser: Parser::default(),
+            decoder: is_coded.then(|| MultiGzDecoder::new(Vec::new())),
             position: self.last_id.as_deref().map_or(0, position),
         };
         for piece in 0.. {
@@ -144,6 +155,7 @@ impl Reader {
                 let length = self.world.below(bytes.len() as u64 + 1);
                 bytes.truncate(usize::try_from(length).unwrap());
             }
+            stream.decode(&mut bytes);
             let text = || String::from_utf8_lossy(&bytes).into_owned();
             self.world
                 .note(|| format!("reader {} of {}: {}", self.client, self.path, text()));
@@ -324,8 +336,19 @@ impl Reader {
 /// One connection.
 struct Stream {
     parser: Parser,
+    decoder: Option<MultiGzDecoder<Vec<u8>>>,
     /// The last revision that was told.
     position: u64,
+}
+
+impl Stream {
+    fn decode(&mut self, bytes: &mut Vec<u8>) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.write_all(bytes).unwrap();
+            decoder.flush().unwrap();
+            *bytes = std::mem::take(decoder.get_mut());
+        }
+    }
 }
 
 async fn next(body: &mut Answer) -> Option<Vec<u8>> {

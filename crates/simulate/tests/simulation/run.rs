@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     pub(crate) faults: Vec<String>,
     /// Requests about documents.
     pub(crate) requests: usize,
+    /// Writes that were not answered, or whose fate the answer does not tell.
+    pub(crate) open: usize,
     /// Entries of the log.
     pub(crate) entries: usize,
 }
@@ -52,11 +54,13 @@ fn follow(plan: Plan, shows: bool) -> Outcome {
             world.fault("it hangs".to_owned());
         }
         let faults = world.take_faults();
-        let requests = world.history.borrow().done.len();
+        let history = world.history.borrow();
+        let open = history.done.iter().filter(|done| done.ended.is_none());
         Outcome {
             trace: world.trace(),
             faults,
-            requests,
+            requests: history.done.len(),
+            open: open.count(),
             entries: world.disk.archive().len(),
         }
     })

@@ -309,14 +309,17 @@ impl Writer {
     }
 
     async fn repeat(&self, asked: &Asked, first: &Reply) {
+        // A refusal that cannot be kept is given all the same: it changed nothing, and a
+        // repeat is decided anew.
+        let options = self.world.plan.options;
+        let keeps = options.full_per_mille == 0 && options.lost_per_mille == 0;
+        if !(first.status.is_success() || keeps && first.status == 412) {
+            return;
+        }
         let Some(again) = ask(&self.world, self.client, asked).await else {
             return;
         };
-        // A refusal that cannot be kept is given all the same: it changed nothing.
-        let options = self.world.plan.options;
-        let keeps = options.full_per_mille == 0 && options.lost_per_mille == 0;
-        let is_kept = first.status.is_success() || (keeps && first.status == 412);
-        if again.status.as_u16() >= 500 || !is_kept {
+        if again.status.as_u16() >= 500 {
             return;
         }
         if (again.status, &again.tag) != (first.status, &first.tag) {
