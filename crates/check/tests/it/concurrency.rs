@@ -125,7 +125,8 @@ fn section_5_2_equal_content_does_not_let_two_writers_win() {
 /// A batch that saves one of two documents, and needs the other to stay as it is.
 fn looks_at_other(saved: (&str, &str), kept: (&str, &str), client: usize) -> String {
     let item = |(path, tag): (&str, &str), body: String| json!({"method": "PUT", "path": path, "headers": {"If-Match": tag}, "body": body});
-    let saved = item(saved, client.to_string());
+    // Not what is there.
+    let saved = item(saved, (client + 1).to_string());
     let kept = item(kept, "0".to_owned());
     json!({"requests": [kept, saved]}).to_string()
 }
