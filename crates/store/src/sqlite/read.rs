@@ -6,6 +6,7 @@ use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::Revision;
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::cache::Generation;
 use super::row::{COLUMNS, LogRow, columns, corrupt, failed, number, revision};
 use super::shared::Shared;
 use crate::{Document, ReadError};
@@ -22,7 +23,8 @@ pub(super) fn load(
     shared: &Shared,
     path: &DocumentPath,
 ) -> Result<Read<Option<Arc<Document>>>, ReadError> {
-    let found = stored(connection, shared, path)?;
+    let generation = shared.cache.generation(path);
+    let found = stored(connection, shared, path, generation)?;
     let position = match &found {
         Some(document) => document.version.revision,
         None => last(connection)?,
@@ -37,14 +39,20 @@ pub(super) fn load_all(
     paths: &[DocumentPath],
     max_bytes: usize,
 ) -> Result<Read<Vec<Option<Arc<Document>>>>, ReadError> {
+    // Before the snapshot: whatever changes a document after this keeps what the snapshot has
+    // of it out of the cache.
+    let generations: Vec<_> = paths
+        .iter()
+        .map(|path| shared.cache.generation(path))
+        .collect();
     let transaction = snapshot(connection)?;
     let mut position = last(&transaction)?;
     let mut found = Vec::with_capacity(paths.len());
     let mut bytes = 0;
-    for path in paths {
+    for (path, generation) in paths.iter().zip(generations) {
         let document = match shared.cache.get(path) {
             Some(document) => Some(document),
-            None => stored(&transaction, shared, path)?,
+            None => stored(&transaction, shared, path, generation)?,
         };
         if let Some(document) = &document {
             bytes += document.body.len();
@@ -58,11 +66,13 @@ pub(super) fn load_all(
     Ok(Read { found, position })
 }
 
-/// The document as the file has it; the cache gets it too.
+/// The document as the file has it; the cache gets it too, unless it has changed since its
+/// `generation` was read, which is before the transaction that this reads in began.
 fn stored(
     connection: &Connection,
     shared: &Shared,
     path: &DocumentPath,
+    generation: Generation,
 ) -> Result<Option<Arc<Document>>, ReadError> {
     const LOAD: &str = concat!(
         "SELECT ",
@@ -70,7 +80,6 @@ fn stored(
         " FROM documents AS d LEFT JOIN log AS l ON l.revision = d.revision \
          WHERE d.collection = ?1 AND d.id = ?2"
     );
-    let generation = shared.cache.generation(path);
     let found = one(connection, LOAD, (path.collection(), path.id()), |row| {
         let row = LogRow::read(row)?;
         if row.is_of(path) {

@@ -17,6 +17,9 @@ pub(super) const MARK: &str = "end-";
 /// Events that a line lives for, at most.
 const LIFE: usize = 400;
 
+/// More than there are, with one in fifteen seconds, while a history is recorded.
+const HEARTBEATS: usize = 20;
+
 struct Follower<'a> {
     run: &'a Run,
     random: Random,
@@ -25,6 +28,7 @@ struct Follower<'a> {
     stream: Stream,
     /// The last id that it got.
     id: Option<String>,
+    heartbeats: usize,
     is_done: bool,
 }
 
@@ -46,6 +50,7 @@ pub(super) fn follow(
             end: 0,
         },
         id: None,
+        heartbeats: 0,
         is_done: false,
     };
     let mut starts = 0;
@@ -103,7 +108,11 @@ impl Follower<'_> {
                     }
                 }
                 "synced" => self.synced(number, began, &event),
-                "heartbeat" => {}
+                // Whoever writes has failed, and waits for those who follow.
+                "heartbeat" => {
+                    self.heartbeats += 1;
+                    assert!(self.heartbeats < HEARTBEATS, "nothing is told any more");
+                }
                 "end" => break,
                 _ => panic!("{event:?} after {:?}", self.id),
             }
