@@ -226,7 +226,7 @@ fn read_files(directory: &Path) -> anyhow::Result<()> {
 }
 
 /// The length of all files below `directory`.
-fn disk_bytes(directory: &Path) -> anyhow::Result<u64> {
+pub(crate) fn disk_bytes(directory: &Path) -> anyhow::Result<u64> {
     let mut waiting: Vec<PathBuf> = vec![directory.to_owned()];
     let mut total = 0;
     while let Some(next) = waiting.pop() {

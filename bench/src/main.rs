@@ -10,10 +10,12 @@
 //! - [`cell`], [`compare`], [`lead`], [`growth`], [`rules`]: what is measured, in which order.
 //! - [`fanout`]: one writer, thousands who follow. [`wire`], [`trace`]: how many bytes
 //!   one of them gets. [`catchup`]: how fast a log is read again.
+//! - [`soak`], [`abuse`]: whether the memory stays, and whether others are served.
 //! - [`client`], [`body`], [`stream`]: what these read with.
-//! - [`sync`], [`usage`]: the disk and the processor.
+//! - [`sync`], [`usage`], [`files`]: the disk, the processor, and what the system allows.
 //! - [`report`]: the tables. [`figures`], [`svg`]: what is published of them.
 
+mod abuse;
 mod bare;
 mod body;
 mod catchup;
@@ -26,6 +28,7 @@ mod dialect;
 mod document;
 mod fanout;
 mod figures;
+mod files;
 mod fill;
 mod growth;
 mod guard;
@@ -37,6 +40,7 @@ mod report;
 mod response;
 mod rules;
 mod server;
+mod soak;
 mod stream;
 mod svg;
 mod sync;
@@ -54,8 +58,8 @@ use clap::Parser;
 use serde::Serialize;
 
 use crate::options::{
-    CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options, ReportOptions,
-    RulesOptions, Task, WireOptions,
+    AbuseOptions, CatchupOptions, CompareOptions, FanoutOptions, GrowthOptions, Options,
+    ReportOptions, RulesOptions, SoakOptions, Task, WireOptions,
 };
 
 fn main() -> ExitCode {
@@ -68,6 +72,8 @@ fn main() -> ExitCode {
         Some(Task::Fanout(fanout)) => run_fanout(&fanout),
         Some(Task::Wire(wire)) => run_wire(&wire),
         Some(Task::Catchup(catchup)) => run_catchup(&catchup),
+        Some(Task::Soak(soak)) => run_soak(&soak),
+        Some(Task::Abuse(abuse)) => run_abuse(&abuse),
         Some(Task::Report(report)) => run_report(&report),
         None => run_comparison(&options.compare),
     };
@@ -163,6 +169,30 @@ fn run_catchup(options: &CatchupOptions) -> anyhow::Result<u64> {
         &places.work_dir()?,
     )?;
     println!("{}", catchup::table(&measured));
+    write_json(places.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Writes for minutes, prints, and answers how many faults there were.
+fn run_soak(options: &SoakOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let places = &options.places;
+    let work_dir = places.work_dir()?;
+    warn_of_memory(&work_dir);
+    let measured = soak::run(&options.plan(), &places.programs(true)?, &work_dir)?;
+    println!("{}", soak::table(&measured));
+    write_json(places.json.as_deref(), &measured)?;
+    Ok(measured.fault_count())
+}
+
+/// Abuses the server, prints, and answers how many faults there were.
+fn run_abuse(options: &AbuseOptions) -> anyhow::Result<u64> {
+    interrupt::listen()?;
+    let places = &options.places;
+    let work_dir = places.work_dir()?;
+    warn_of_memory(&work_dir);
+    let measured = abuse::run(&options.plan(), &places.programs(true)?, &work_dir)?;
+    println!("{}", abuse::table(&measured));
     write_json(places.json.as_deref(), &measured)?;
     Ok(measured.fault_count())
 }

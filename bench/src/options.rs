@@ -2,6 +2,7 @@
 
 mod feed;
 mod report;
+mod stress;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::{compare, growth, rules};
 
 pub(crate) use self::feed::{CatchupOptions, FanoutOptions, WireOptions};
 pub(crate) use self::report::ReportOptions;
+pub(crate) use self::stress::{AbuseOptions, SoakOptions};
 
 /// Measure Matchbook against what people would pick instead
 ///
@@ -58,7 +60,11 @@ pub(crate) enum Task {
     Wire(WireOptions),
     /// Read a long log again from its beginning
     Catchup(CatchupOptions),
-    /// Measure all of this and write docs/benchmarks.md with its plots
+    /// Watch the memory while thousands listen and some write without a pause
+    Soak(SoakOptions),
+    /// Watch the memory, and who else is served, while clients are slow, endless or hostile
+    Abuse(AbuseOptions),
+    /// Measure all speeds and write docs/benchmarks.md with its plots
     Report(ReportOptions),
     /// The bare hyper server (started by the comparison)
     #[command(hide = true)]

@@ -106,7 +106,7 @@ pub(crate) const STEPS: &[Step] = &[
         work: |run| {
             build_server(run)?;
             run.cargo(&["build", "--locked", "--release", "-p", "matchbook-bench"])?;
-            for measurement in ["report", "rules"] {
+            for measurement in ["report", "rules", "soak", "abuse"] {
                 let mut command = Command::new(files::target()?.join("release/matchbook-bench"));
                 command.args([measurement, "--smoke"]);
                 run.command(command.current_dir(files::root()))?;

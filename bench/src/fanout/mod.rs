@@ -8,19 +8,18 @@
 //! - [`measure`]: one server in one round. [`idle`]: saves while others listen.
 //! - [`report`]: the table.
 
-mod audience;
+pub(crate) mod audience;
 pub(crate) mod broadcast;
 pub(crate) mod contender;
 mod idle;
 mod measure;
 mod report;
-mod sent;
+pub(crate) mod sent;
 mod writer;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 use self::contender::Broadcaster;
@@ -28,12 +27,9 @@ use self::idle::IdleRecord;
 use self::measure::Delivery;
 use crate::cell::{Times, median, ratio};
 use crate::contender::Programs;
-use crate::interrupt;
+use crate::{files, interrupt};
 
 pub(crate) use self::report::table;
-
-/// Open files besides those of the subscribers.
-const OTHER_FILES: u64 = 1_000;
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -135,7 +131,7 @@ impl Fanout {
 /// # Errors
 /// A server does not run, a subscription does not begin, or a write fails.
 pub(crate) fn run(plan: &Plan, programs: &Programs, directory: &Path) -> anyhow::Result<Fanout> {
-    raise_file_limit(plan)?;
+    files::allow(plan.subscribers.max(plan.idle))?;
     let contenders = available(plan, programs)?;
     let mut records = Vec::new();
     for round in 0..plan.rounds {
@@ -164,20 +160,6 @@ pub(crate) fn run(plan: &Plan, programs: &Programs, directory: &Path) -> anyhow:
         records,
         idle_records,
     })
-}
-
-/// Each subscriber is an open file here, and one more in the server, which inherits the
-/// limit.
-fn raise_file_limit(plan: &Plan) -> anyhow::Result<()> {
-    let wanted = plan.subscribers.max(plan.idle) as u64 + OTHER_FILES;
-    let limit = rlimit::increase_nofile_limit(wanted)?;
-    if limit < wanted {
-        bail!(
-            "{limit} open files are allowed, and {} subscribers need {wanted}",
-            plan.subscribers
-        );
-    }
-    Ok(())
 }
 
 /// The contenders that can run here. nchan is left out, with a word, where it is not

@@ -40,7 +40,7 @@ pub use filter::filter;
 pub use json::json;
 pub use patch::patch;
 pub use prefer::prefer;
-pub use server::server;
+pub use server::{Fault, faulty_server, server};
 pub use tag_list::tag_list;
 pub use target::target;
 

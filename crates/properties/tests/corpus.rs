@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use matchbook_properties::ALL;
+use matchbook_properties::{ALL, Fault, faulty_server};
 
 /// Bytes of all corpora together, so that a checkout stays small.
 const CORPORA_BYTES: u64 = 300 * 1_024;
@@ -27,6 +27,9 @@ fn inputs(name: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The test whose properties must not hold.
+const NOTICED: &str = "each_fault_of_a_server_is_noticed";
+
 /// How many threads have panicked that a property has started, and not a test.
 fn panics() -> usize {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
@@ -35,7 +38,8 @@ fn panics() -> usize {
         let told = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             let thread = thread::current();
-            let is_of_a_test = ALL.iter().any(|(name, _)| thread.name() == Some(*name));
+            let mut tests = ALL.iter().map(|(name, _)| *name).chain([NOTICED]);
+            let is_of_a_test = tests.any(|name| thread.name() == Some(name));
             if !is_of_a_test {
                 PANICS.fetch_add(1, Ordering::SeqCst);
             }
@@ -100,4 +104,18 @@ fn every_property_has_a_target_and_a_small_corpus_and_is_tried() {
     let inputs = properties.iter().flat_map(|name| inputs(name));
     let bytes: u64 = inputs.map(|input| fs::metadata(input).unwrap().len()).sum();
     assert!(bytes <= CORPORA_BYTES, "{bytes} bytes");
+}
+
+/// What the inputs that are kept are worth: with them the model notices whatever a server
+/// could do wrong.
+#[test]
+fn each_fault_of_a_server_is_noticed() {
+    panics();
+    for fault in Fault::ALL {
+        let noticed = inputs("server").iter().any(|input| {
+            let data = fs::read(input).unwrap();
+            panic::catch_unwind(|| faulty_server(fault, &data)).is_err()
+        });
+        assert!(noticed, "{fault:?}");
+    }
 }

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use super::fault::{Distortion, Fault};
+
 /// A request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ask {
@@ -16,7 +18,7 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    fields: Vec<(String, String)>,
+    pub(super) fields: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
@@ -38,19 +40,25 @@ impl Answer {
 pub(super) struct Client {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
+    distortion: Distortion,
 }
 
 impl Client {
-    pub(super) fn new(host: SocketAddr) -> Self {
-        let stream = TcpStream::connect(host).expect("the server listens");
-        stream.set_nodelay(true).unwrap();
+    /// A client of a server with such a fault.
+    pub(super) fn new(host: SocketAddr, fault: Option<Fault>) -> Self {
         Self {
-            stream: BufReader::new(stream),
+            stream: connected(host),
             host,
+            distortion: Distortion::of(fault),
         }
     }
 
     pub(super) fn ask(&mut self, ask: &Ask) -> Answer {
+        let answer = self.exchange(&self.distortion.ask(ask));
+        self.distortion.answer(ask, answer)
+    }
+
+    fn exchange(&mut self, ask: &Ask) -> Answer {
         let mut text = format!(
             "{} {} HTTP/1.1\r\nHost: {}\r\n",
             ask.method, ask.target, self.host
@@ -67,7 +75,7 @@ impl Client {
         let answer = self.answer(ask.method == "HEAD");
         // Where framing is in doubt the server closes.
         if answer.field("connection") == Some("close") {
-            *self = Self::new(self.host);
+            self.stream = connected(self.host);
         }
         answer
     }
@@ -106,4 +114,10 @@ impl Client {
         }
         answer
     }
+}
+
+fn connected(host: SocketAddr) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(host).expect("the server listens");
+    stream.set_nodelay(true).unwrap();
+    BufReader::new(stream)
 }

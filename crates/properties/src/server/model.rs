@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 
 use super::client::{Answer, Ask, Client};
+use super::fault::Fault;
 use crate::input::Input;
 use crate::oracle::{Read, Refused, Value, merged, patched};
 
@@ -244,8 +245,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(address: SocketAddr) -> Self {
-        let mut client = Client::new(address);
+    pub(super) fn new(address: SocketAddr, fault: Option<Fault>) -> Self {
+        let mut client = Client::new(address, fault);
         let list = client.ask(&get(COLLECTION, Vec::new()));
         Self {
             client,

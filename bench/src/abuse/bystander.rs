@@ -1,0 +1,122 @@
+//! Who has done nothing: one client that saves a document a hundred times a second, while
+//! others abuse the server. What it has to wait is what abuse costs.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::document::Templates;
+use crate::interrupt;
+use crate::work::{content, field, head};
+
+/// The time from one save to the next.
+const EVERY: Duration = Duration::from_millis(10);
+
+/// The document that it saves.
+const NUMBER: u64 = 1;
+
+/// Latencies are kept to three digits from a microsecond to a minute.
+const LATENCY_MAX_NS: u64 = 60_000_000_000;
+
+/// What it waited for durable saves with `If-Match`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Waits {
+    pub(crate) saves: u64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+    /// Saves without the right answer, by what came instead.
+    pub(crate) faults: BTreeMap<String, u64>,
+}
+
+pub(super) struct Bystander {
+    address: SocketAddr,
+    client: Client,
+    templates: Templates,
+    tag: Vec<u8>,
+    edit: u64,
+}
+
+impl Bystander {
+    /// Connects and makes the document.
+    ///
+    /// # Errors
+    /// There is no connection, or no right answer.
+    pub(super) fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        let mut bystander = Self {
+            address,
+            client: Client::connect(address)?,
+            templates: Templates::new(),
+            tag: Vec::new(),
+            edit: 0,
+        };
+        bystander.save()?;
+        Ok(bystander)
+    }
+
+    /// Saves for `time`. One that is late is made at once.
+    ///
+    /// # Errors
+    /// Interrupted, or the connection failed and there is no other one.
+    pub(super) fn save_for(&mut self, time: Duration) -> anyhow::Result<Waits> {
+        let mut latency_ns = Histogram::<u64>::new_with_bounds(1_000, LATENCY_MAX_NS, 3)?;
+        let mut faults: BTreeMap<String, u64> = BTreeMap::new();
+        let mut due = Instant::now();
+        let deadline = due + time;
+        while due < deadline {
+            interrupt::check()?;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let asked = Instant::now();
+            if let Err(error) = self.save() {
+                *faults.entry(format!("{error:#}")).or_default() += 1;
+                self.client = Client::connect(self.address)?;
+                // Whatever stands there now.
+                self.tag = b"*".to_vec();
+            } else {
+                latency_ns.saturating_record(u64::try_from(asked.elapsed().as_nanos())?);
+            }
+            due = (due + EVERY).max(Instant::now());
+        }
+        let at = |quantile| milliseconds(latency_ns.value_at_quantile(quantile));
+        Ok(Waits {
+            saves: latency_ns.len(),
+            p50_ms: at(0.5),
+            p99_ms: at(0.99),
+            max_ms: at(1.0),
+            faults,
+        })
+    }
+
+    fn save(&mut self) -> anyhow::Result<()> {
+        let Client { request, host, .. } = &mut self.client;
+        request.clear();
+        head(request, "PUT", NUMBER, host);
+        let expected = if self.tag.is_empty() {
+            field(request, b"If-None-Match", b"*");
+            201
+        } else {
+            field(request, b"If-Match", &self.tag);
+            204
+        };
+        let document = self.templates.document(NUMBER, self.edit);
+        content(request, "application/json", document);
+        self.edit += 1;
+        let answer = self.client.exchange()?;
+        if answer.status != expected {
+            bail!("{} instead of {expected} to a save", answer.status);
+        }
+        let tag = answer.etag.context("a save without a tag")?;
+        self.tag = tag.to_vec();
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds far below 2^53")]
+fn milliseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1e6
+}
