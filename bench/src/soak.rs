@@ -114,8 +114,7 @@ fn measure(plan: &Plan, server: &Server, directory: &Path) -> anyhow::Result<Soa
     corpus.host = address.to_string();
     fill::fill(Contender::Matchbook, server, &mut corpus, "fill")?;
     fill::learn(Contender::Matchbook, server, &mut corpus)?;
-    let mut client = Client::connect(address)?;
-    let tag = save(&mut client, 0, None)?;
+    let tag = save(address, 0, None)?;
     let filled_bytes = server.resident_bytes()?;
     let request = stream::request(QUIET, &address.to_string());
     let mut audience = Audience::open(address, &request, plan.subscribers, 0, true)?;
@@ -133,7 +132,7 @@ fn measure(plan: &Plan, server: &Server, directory: &Path) -> anyhow::Result<Soa
         anyhow::Ok((looks?, minutes?))
     })?;
 
-    save(&mut client, 1, Some(&tag))?;
+    save(address, 1, Some(&tag))?;
     let count = audience.len();
     audience.listen(&SentTimes::new(0), LAST_EVENT_WITHIN, |tally| {
         tally.arrived(1) >= count
@@ -245,9 +244,11 @@ fn slope(looks: &[Look]) -> f64 {
     crate::cell::ratio(together, spread)
 }
 
-/// Saves the document that the subscribers follow, and gives its tag.
-fn save(client: &mut Client, edit: u64, tag: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
-    let Client { request, host, .. } = client;
+/// Saves the document that the subscribers follow, and gives its tag. A connection that
+/// rested for minutes would have been closed.
+fn save(address: SocketAddr, edit: u64, tag: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
+    let mut client = Client::connect(address)?;
+    let Client { request, host, .. } = &mut client;
     let document = format!(r#"{{"edits":{}}}"#, NUMBER_BASE + edit);
     let method = if tag.is_some() { "PATCH" } else { "PUT" };
     write!(

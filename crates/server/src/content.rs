@@ -10,6 +10,7 @@ use hyper::body::{Body, Incoming};
 use matchbook_core::field::content_encoding::ContentEncoding;
 use matchbook_core::problem::{Kind, Problem};
 use matchbook_core::request::{Method, Request};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::Call;
@@ -23,6 +24,13 @@ const BYTES_PER_SECOND: u64 = 16 * 1_024;
 
 /// Larger contents are decoded and evaluated where they do not hold up other requests.
 pub(crate) const OFFLOAD_BYTES: usize = 64 * 1_024;
+
+/// Contents whose coding is undone at a time. Each may become as large as any content, from
+/// a thousandth of that, so that without a bound a few clients could fill the memory; and
+/// more than there are processors only take turns.
+const DECODERS: usize = 2;
+
+static DECODING: Semaphore = Semaphore::const_new(DECODERS);
 
 /// Content that nobody wanted is read up to this size, so that the connection can be
 /// used again; what is larger costs less to cut off.
@@ -59,11 +67,7 @@ impl Content {
         };
         let sent = collect(incoming, max_bytes).await?;
         let bytes = match call.facts.content_encoding {
-            Some(ContentEncoding::Gzip) => {
-                tokio::task::spawn_blocking(move || gunzip(&sent, max_bytes))
-                    .await
-                    .unwrap_or_else(|_| Err(Kind::Internal.because("decoding failed")))?
-            }
+            Some(ContentEncoding::Gzip) => decode(sent, max_bytes).await?,
             _ => sent,
         };
         *self = Self::Read(bytes.clone());
@@ -190,6 +194,19 @@ fn broken(error: &hyper::Error) -> Problem {
 
 pub(crate) fn too_large(max_bytes: usize) -> Problem {
     Kind::ContentTooLarge.because(format!("at most {max_bytes} bytes are allowed"))
+}
+
+async fn decode(sent: Bytes, max_bytes: usize) -> Result<Bytes, Problem> {
+    let failed = || Kind::Internal.because("decoding failed");
+    let turn = DECODING.acquire().await.map_err(|_| failed())?;
+    let work = move || {
+        let decoded = gunzip(&sent, max_bytes);
+        // Only now: it goes on when the client is gone.
+        drop(turn);
+        decoded
+    };
+    let decoded = tokio::task::spawn_blocking(work).await;
+    decoded.unwrap_or_else(|_| Err(failed()))
 }
 
 /// Stops one byte past the limit, however much a small content would become.

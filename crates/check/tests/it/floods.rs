@@ -1,9 +1,12 @@
-//! HTTP/2 as an attacker speaks it, frame by frame (RFC 9113 §10.5): the connection is
-//! given up, the memory stays, and others are served.
+//! HTTP/2 as an attacker speaks it, frame by frame (RFC 9113 §10.5), and bombs: the
+//! connection is given up, the memory stays, and others are served.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::harness::Server;
 
@@ -129,6 +132,39 @@ fn a_header_bomb_is_refused() {
     block.extend([0xbe; 12_000]);
     let bomb = |n: u32| frame(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &block);
     attack(&server, (0..100).map(bomb));
+    let grown = server.peak_kib() - before;
+    assert!(grown < GROWTH_KIB, "the memory grew by {grown} KiB");
+    server.holds("/a/1", "1", &tag);
+}
+
+/// Contents that become a thousand times as large: not all of them at once.
+#[test]
+fn many_bombs_at_once_take_the_memory_of_a_few() {
+    const CLIENTS: usize = 100;
+    let server = Server::start();
+    let tag = server.create("/a/1", "1");
+    let mut coded = GzEncoder::new(Vec::new(), Compression::best());
+    coded.write_all(&vec![b' '; 64 * 1_024 * 1_024]).unwrap();
+    let bomb = coded.finish().unwrap();
+    let mut request = format!(
+        "PUT /a/2 HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        server.host(),
+        bomb.len()
+    )
+    .into_bytes();
+    request.extend(bomb);
+    let before = server.peak_kib();
+    let clients = std::iter::repeat_with(|| TcpStream::connect(server.address()).unwrap());
+    let mut clients: Vec<_> = clients.take(CLIENTS).collect();
+    for client in &mut clients {
+        client.write_all(&request).unwrap();
+    }
+    for mut client in clients {
+        let mut answer = Vec::new();
+        let _ = client.read_to_end(&mut answer);
+        assert!(answer.starts_with(b"HTTP/1.1 413 "));
+    }
     let grown = server.peak_kib() - before;
     assert!(grown < GROWTH_KIB, "the memory grew by {grown} KiB");
     server.holds("/a/1", "1", &tag);

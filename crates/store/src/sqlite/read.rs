@@ -118,9 +118,15 @@ fn verify_absent(connection: &Connection, path: &DocumentPath) -> Result<(), Rea
         ) AS d LEFT JOIN log AS l ON l.revision = d.revision";
     let mut statement = prepared(connection, NEIGHBOURS)?;
     let parameters = (path.collection(), path.id());
-    let mut rows = statement.query(parameters).map_err(|error| failed(&error))?;
+    let mut rows = statement
+        .query(parameters)
+        .map_err(|error| failed(&error))?;
     while let Some(row) = rows.next().map_err(|error| failed(&error))? {
-        let text = |column| row.get_ref(column).ok().and_then(|text| text.as_bytes().ok());
+        let text = |column| {
+            row.get_ref(column)
+                .ok()
+                .and_then(|text| text.as_bytes().ok())
+        };
         let (name, entry) = ((text(0), text(1)), (text(2), text(3)));
         if name != entry {
             return Err(corrupt("a document's entry is another document's"));
