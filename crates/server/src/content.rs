@@ -30,6 +30,9 @@ pub(crate) const OFFLOAD_BYTES: usize = 64 * 1_024;
 /// more than there are processors only take turns.
 const DECODERS: usize = 2;
 
+/// What is decoded at a time.
+const PIECE_BYTES: usize = 64 * 1_024;
+
 static DECODING: Semaphore = Semaphore::const_new(DECODERS);
 
 /// Content that nobody wanted is read up to this size, so that the connection can be
@@ -209,17 +212,30 @@ async fn decode(sent: Bytes, max_bytes: usize) -> Result<Bytes, Problem> {
     decoded.unwrap_or_else(|_| Err(failed()))
 }
 
-/// Stops one byte past the limit, however much a small content would become.
+/// Stops past the limit, however much a small content would become. What is decoded lies in
+/// pieces until all of it is there: a buffer that grows leaves its former selves to the
+/// allocator, which gives them back late.
 fn gunzip(coded: &[u8], max_bytes: usize) -> Result<Bytes, Problem> {
-    let mut decoded = Vec::new();
-    flate2::read::MultiGzDecoder::new(coded)
-        .take(max_bytes as u64 + 1)
-        .read_to_end(&mut decoded)
-        .map_err(|error| Kind::Malformed.because(format!("the content is not gzip: {error}")))?;
-    if decoded.len() > max_bytes {
-        return Err(too_large(max_bytes));
+    let mut decoder = flate2::read::MultiGzDecoder::new(coded);
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    let mut total = 0;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let count = (&mut decoder)
+            .take(PIECE_BYTES as u64)
+            .read_to_end(&mut piece)
+            .map_err(|error| {
+                Kind::Malformed.because(format!("the content is not gzip: {error}"))
+            })?;
+        if count == 0 {
+            return Ok(Bytes::from(pieces.concat()));
+        }
+        total += count;
+        if total > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        pieces.push(piece);
     }
-    Ok(Bytes::from(decoded))
 }
 
 #[cfg(test)]
