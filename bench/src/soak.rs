@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::contender::{Contender, Programs};
 use crate::corpus::Corpus;
-use crate::document::NUMBER_BASE;
+use crate::document::{DOCUMENT_BYTES, NUMBER_BASE};
 use crate::fanout::audience::Audience;
 use crate::fanout::sent::SentTimes;
 use crate::load::{Outcome, Pool};
@@ -249,8 +249,15 @@ fn slope(looks: &[Look]) -> f64 {
 fn save(address: SocketAddr, edit: u64, tag: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
     let mut client = Client::connect(address)?;
     let Client { request, host, .. } = &mut client;
-    let document = format!(r#"{{"edits":{}}}"#, NUMBER_BASE + edit);
-    let method = if tag.is_some() { "PATCH" } else { "PUT" };
+    let number = NUMBER_BASE + edit;
+    // A document that is shorter than a patch of it would be sent whole.
+    let (method, document) = match tag {
+        Some(_) => ("PATCH", format!(r#"{{"edits":{number}}}"#)),
+        None => {
+            let pad = "x".repeat(DOCUMENT_BYTES);
+            ("PUT", format!(r#"{{"edits":{number},"pad":"{pad}"}}"#))
+        }
+    };
     write!(
         request,
         "{method} {QUIET_DOCUMENT} HTTP/1.1\r\nHost: {host}\r\n"
