@@ -96,23 +96,19 @@ pub(crate) fn measure(
     ))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and nanoseconds far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn summary(
     outcome: Outcome,
     server_cpu: Duration,
     generator_cpu: Duration,
     resident_bytes: u64,
 ) -> Cell {
-    let microseconds = |quantile| outcome.latency_ns.value_at_quantile(quantile) as f64 / 1_000.0;
     let answers_per = |cpu: Duration| ratio(outcome.answers_in_all as f64, cpu.as_secs_f64());
     Cell {
         requests_per_second: ratio(outcome.answers as f64, outcome.elapsed.as_secs_f64()),
-        p50_us: microseconds(0.5),
-        p99_us: microseconds(0.99),
-        max_us: microseconds(1.0),
+        p50_us: outcome.latency.us(0.5),
+        p99_us: outcome.latency.us(0.99),
+        max_us: outcome.latency.us(1.0),
         server_cpu_seconds: server_cpu.as_secs_f64(),
         answers_per_server_cpu_second: answers_per(server_cpu),
         answers_per_generator_cpu_second: answers_per(generator_cpu),

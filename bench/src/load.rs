@@ -12,11 +12,11 @@ use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::interrupt;
+use crate::latency::Latency;
 use crate::response::Response;
 
 /// The longest a response may be, and so the buffer of a connection: a page of a hundred
@@ -34,9 +34,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How long a connection may take to be made.
 const CONNECT_AT_MOST: Duration = Duration::from_secs(5);
-
-/// Latencies are kept to three digits from a microsecond to a minute.
-const LATENCY_MAX_NS: u64 = 60_000_000_000;
 
 /// What the requests are and what their answers must be.
 pub(crate) trait Source {
@@ -66,8 +63,7 @@ pub(crate) struct Outcome {
     /// From the first request to the end of the time, or to the last answer if the
     /// source ran dry before.
     pub(crate) elapsed: Duration,
-    /// In nanoseconds.
-    pub(crate) latency_ns: Histogram<u64>,
+    pub(crate) latency: Latency,
     /// Requests that the server refused for a reason of its own.
     pub(crate) refusals: u64,
     /// How often which fault was seen.
@@ -80,7 +76,7 @@ impl Outcome {
             answers: 0,
             answers_in_all: 0,
             elapsed: Duration::ZERO,
-            latency_ns: Histogram::new_with_bounds(1_000, LATENCY_MAX_NS, 3)?,
+            latency: Latency::new()?,
             refusals: 0,
             faults: BTreeMap::new(),
         })
@@ -252,8 +248,7 @@ fn judge(
     outcome.answers_in_all += 1;
     if now < deadline {
         outcome.answers += 1;
-        let latency_ns = u64::try_from((now - asked).as_nanos()).unwrap_or(u64::MAX);
-        outcome.latency_ns.saturating_record(latency_ns);
+        outcome.latency.record(now - asked);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! - [`contender`], [`server`], [`bare`]: who is measured; processes that start and end.
 //! - [`dialect`]: how each of them is asked.
 //! - [`document`], [`corpus`], [`work`], [`fill`], [`guard`]: what is sent and what must come back.
-//! - [`load`], [`response`]: the load generator.
+//! - [`load`], [`response`], [`latency`]: the load generator.
 //! - [`cell`], [`compare`], [`lead`], [`growth`], [`rules`]: what is measured, in which order.
 //! - [`fanout`]: one writer, thousands who follow. [`wire`], [`trace`]: how many bytes
 //!   one of them gets. [`catchup`]: how fast a log is read again.
@@ -33,6 +33,7 @@ mod fill;
 mod growth;
 mod guard;
 mod interrupt;
+mod latency;
 mod lead;
 mod load;
 mod options;

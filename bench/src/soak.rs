@@ -203,19 +203,15 @@ fn write(
     minutes.collect()
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and nanoseconds far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
 fn minute(begun: Instant, outcome: &Outcome, disk_bytes: u64, looks: &[Look]) -> Minute {
-    let microseconds = |quantile| outcome.latency_ns.value_at_quantile(quantile) as f64 / 1_000.0;
     let until = begun + outcome.elapsed;
     let within = looks.iter().filter(|(at, _)| (begun..=until).contains(at));
     Minute {
         puts_per_second: outcome.answers as f64 / outcome.elapsed.as_secs_f64(),
-        p50_us: microseconds(0.5),
-        p99_us: microseconds(0.99),
-        max_us: microseconds(1.0),
+        p50_us: outcome.latency.us(0.5),
+        p99_us: outcome.latency.us(0.99),
+        max_us: outcome.latency.us(1.0),
         resident_bytes: within.map(|(_, bytes)| *bytes).max().unwrap_or_default(),
         disk_bytes,
     }

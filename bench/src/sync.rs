@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use hdrhistogram::Histogram;
 use rustix::fs::statfs;
 use serde::{Deserialize, Serialize};
+
+use crate::latency::Latency;
 
 /// Bounds the file: 64 KiB times this is 128 MiB.
 const APPENDS_MAX: usize = 2_000;
@@ -49,31 +50,24 @@ fn append_and_sync(
     time: Duration,
 ) -> anyhow::Result<SyncCost> {
     let block = vec![0x5a; append_bytes];
-    let mut latency_ns = Histogram::<u64>::new(3)?;
+    let mut latency = Latency::new()?;
     let started = Instant::now();
     for _ in 0..APPENDS_MAX {
         let before = Instant::now();
         file.write_all(&block)?;
         file.sync_data()?;
-        latency_ns.record(u64::try_from(before.elapsed().as_nanos())?)?;
+        latency.record(before.elapsed());
         if started.elapsed() >= time {
             break;
         }
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts and nanoseconds far below 2^53"
-    )]
-    let (count, p50_ns, p99_ns) = (
-        latency_ns.len() as f64,
-        latency_ns.value_at_quantile(0.5) as f64,
-        latency_ns.value_at_quantile(0.99) as f64,
-    );
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+    let count = latency.count() as f64;
     Ok(SyncCost {
         append_bytes,
         syncs_per_second: count / started.elapsed().as_secs_f64(),
-        p50_us: p50_ns / 1_000.0,
-        p99_us: p99_ns / 1_000.0,
+        p50_us: latency.us(0.5),
+        p99_us: latency.us(0.99),
     })
 }
 

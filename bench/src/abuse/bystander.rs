@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::client::Client;
 use crate::document::Templates;
 use crate::interrupt;
+use crate::latency::Latency;
 use crate::work::{content, field, head};
 
 /// The time from one save to the next.
@@ -19,9 +19,6 @@ const EVERY: Duration = Duration::from_millis(10);
 
 /// The document that it saves.
 const NUMBER: u64 = 1;
-
-/// Latencies are kept to three digits from a microsecond to a minute.
-const LATENCY_MAX_NS: u64 = 60_000_000_000;
 
 /// What it waited for durable saves with `If-Match`.
 #[derive(Debug, Clone, Serialize)]
@@ -64,7 +61,7 @@ impl Bystander {
     /// # Errors
     /// Interrupted, or the connection failed and there is no other one.
     pub(super) fn save_for(&mut self, time: Duration) -> anyhow::Result<Waits> {
-        let mut latency_ns = Histogram::<u64>::new_with_bounds(1_000, LATENCY_MAX_NS, 3)?;
+        let mut latency = Latency::new()?;
         let mut faults: BTreeMap<String, u64> = BTreeMap::new();
         let mut due = Instant::now();
         let deadline = due + time;
@@ -78,16 +75,15 @@ impl Bystander {
                 // Whatever stands there now.
                 self.tag = b"*".to_vec();
             } else {
-                latency_ns.saturating_record(u64::try_from(asked.elapsed().as_nanos())?);
+                latency.record(asked.elapsed());
             }
             due = (due + EVERY).max(Instant::now());
         }
-        let at = |quantile| milliseconds(latency_ns.value_at_quantile(quantile));
         Ok(Waits {
-            saves: latency_ns.len(),
-            p50_ms: at(0.5),
-            p99_ms: at(0.99),
-            max_ms: at(1.0),
+            saves: latency.count(),
+            p50_ms: latency.ms(0.5),
+            p99_ms: latency.ms(0.99),
+            max_ms: latency.ms(1.0),
             faults,
         })
     }
@@ -114,9 +110,4 @@ impl Bystander {
         self.tag = tag.to_vec();
         Ok(())
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds far below 2^53")]
-fn milliseconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e6
 }

@@ -11,7 +11,6 @@ use std::net::{SocketAddr, TcpStream as BlockingStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hdrhistogram::Histogram;
 use memchr::memmem::Finder;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -19,6 +18,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::sent::SentTimes;
 use crate::document::NUMBER_BASE;
 use crate::interrupt;
+use crate::latency::Latency;
 use crate::stream::Stream;
 
 /// What is read at once.
@@ -37,9 +37,6 @@ const CONNECT_AT_MOST: Duration = Duration::from_secs(5);
 /// How often the loop looks up when nothing arrives.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Latencies are kept to three digits from a microsecond to a minute.
-const LATENCY_MAX_NS: u64 = 60_000_000_000;
-
 /// Stands in every event before the number of its edit.
 const BEFORE_EDIT: &[u8] = b"\"path\":\"/edits\",\"value\":";
 
@@ -57,8 +54,8 @@ pub(crate) struct Tally {
     pub(crate) repeated: u64,
     /// By edit, how many have got it.
     arrived: Vec<usize>,
-    /// From just before the write was sent, in nanoseconds.
-    pub(crate) latency_ns: Histogram<u64>,
+    /// From just before the write was sent.
+    pub(crate) latency: Latency,
     pub(crate) faults: BTreeMap<String, u64>,
 }
 
@@ -71,7 +68,7 @@ impl Tally {
             lost: 0,
             repeated: 0,
             arrived: Vec::new(),
-            latency_ns: Histogram::new_with_bounds(1_000, LATENCY_MAX_NS, 3)?,
+            latency: Latency::new()?,
             faults: BTreeMap::new(),
         })
     }
@@ -179,7 +176,7 @@ impl Audience {
     pub(crate) fn begin(&mut self, last: u64) -> anyhow::Result<()> {
         let tally = &mut self.tally;
         (tally.delivered, tally.event_bytes) = (0, 0);
-        tally.latency_ns.reset();
+        tally.latency.clear();
         tally.arrived = vec![0; usize::try_from(last)? + 1];
         Ok(())
     }
@@ -301,7 +298,7 @@ fn take(edit: u64, last: &mut u64, bytes: usize, age_ns: Option<u64>, tally: &mu
     tally.event_bytes += bytes as u64;
     tally.arrive(edit);
     if let Some(age_ns) = age_ns {
-        tally.latency_ns.saturating_record(age_ns);
+        tally.latency.record(Duration::from_nanos(age_ns));
     }
 }
 

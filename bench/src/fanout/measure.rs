@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
@@ -15,6 +14,7 @@ use super::sent::SentTimes;
 use super::writer::Writer;
 use crate::cell::{self, ratio};
 use crate::contender::Programs;
+use crate::latency::Latency;
 use crate::server::Server;
 use crate::stream::request;
 use crate::usage;
@@ -99,8 +99,8 @@ fn measure_on(plan: &Plan, contender: Broadcaster, server: &Server) -> anyhow::R
     Ok(Delivery {
         idle_bytes_per_subscriber: mean(more_bytes(idle_bytes), plan.subscribers as u64),
         busy_bytes_per_subscriber: mean(more_bytes(busy_bytes), plan.subscribers as u64),
-        answer_p50_ms: milliseconds(&answers_ns, 0.5),
-        answer_p99_ms: milliseconds(&answers_ns, 0.99),
+        answer_p50_ms: answers_ns.ms(0.5),
+        answer_p99_ms: answers_ns.ms(0.99),
         ..delivery(plan, tally, server_cpu, generator)
     })
 }
@@ -120,9 +120,9 @@ fn delivery(plan: &Plan, tally: &Tally, server: Duration, generator: Duration) -
         server_cpu_seconds: server.as_secs_f64(),
         server_cpu_us_per_event: us_per_event(server),
         generator_cpu_us_per_event: us_per_event(generator),
-        delivery_p50_ms: milliseconds(&tally.latency_ns, 0.5),
-        delivery_p99_ms: milliseconds(&tally.latency_ns, 0.99),
-        delivery_max_ms: milliseconds(&tally.latency_ns, 1.0),
+        delivery_p50_ms: tally.latency.ms(0.5),
+        delivery_p99_ms: tally.latency.ms(0.99),
+        delivery_max_ms: tally.latency.ms(1.0),
         answer_p50_ms: 0.0,
         answer_p99_ms: 0.0,
         idle_bytes_per_subscriber: 0.0,
@@ -137,7 +137,7 @@ fn run_phase(
     time: Duration,
     writer: &mut Writer,
     audience: &mut Audience,
-) -> anyhow::Result<Histogram<u64>> {
+) -> anyhow::Result<Latency> {
     let (count, interval) = (plan.writes_in(time), plan.interval());
     let last = writer.last_edit() + count;
     let sent = SentTimes::new(usize::try_from(last)? + 1);
@@ -160,9 +160,4 @@ fn run_phase(
 )]
 fn mean(total: u64, count: u64) -> f64 {
     ratio(total as f64, count as f64)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds far below 2^53")]
-fn milliseconds(latency_ns: &Histogram<u64>, quantile: f64) -> f64 {
-    latency_ns.value_at_quantile(quantile) as f64 / 1e6
 }

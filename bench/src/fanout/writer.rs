@@ -7,20 +7,17 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use hdrhistogram::Histogram;
 
 use super::contender::Broadcaster;
 use super::sent::SentTimes;
 use crate::client::Client;
 use crate::document::{NUMBER_BASE, Templates};
 use crate::interrupt;
+use crate::latency::Latency;
 use crate::work::{content, field, head};
 
 /// How many documents there are; each is written in its turn.
 const DOCUMENTS: u64 = 100;
-
-/// Latencies are kept to three digits from a microsecond to a minute.
-const LATENCY_MAX_NS: u64 = 60_000_000_000;
 
 /// Saves the documents of one server.
 pub(crate) struct Writer {
@@ -74,7 +71,7 @@ impl Writer {
     }
 
     /// Makes `count` edits, one every `interval`, and gives the times that their answers
-    /// took, in nanoseconds. One that is late is made at once.
+    /// took. One that is late is made at once.
     ///
     /// # Errors
     /// An answer is not the expected one or does not come.
@@ -83,17 +80,17 @@ impl Writer {
         count: u64,
         interval: Duration,
         sent: &SentTimes,
-    ) -> anyhow::Result<Histogram<u64>> {
-        let mut latency_ns = Histogram::new_with_bounds(1_000, LATENCY_MAX_NS, 3)?;
+    ) -> anyhow::Result<Latency> {
+        let mut latency = Latency::new()?;
         let mut due = Instant::now();
         for _ in 0..count {
             interrupt::check()?;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             due += interval;
             let took = self.write_one(sent)?;
-            latency_ns.saturating_record(u64::try_from(took.as_nanos())?);
+            latency.record(took);
         }
-        Ok(latency_ns)
+        Ok(latency)
     }
 
     fn write_one(&mut self, sent: &SentTimes) -> anyhow::Result<Duration> {
