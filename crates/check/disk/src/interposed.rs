@@ -9,7 +9,7 @@ use std::slice;
 use libc::{c_char, c_int, c_void, iovec, mode_t, off_t, size_t, ssize_t};
 
 use crate::calls;
-use crate::disk::Disk;
+use crate::disk::{Call, Disk};
 use crate::log::Operation;
 use crate::plan::Kind;
 
@@ -101,6 +101,16 @@ pub unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int
 
 fn named(kind: Kind, path: &CStr, operation: Operation, work: &dyn Fn() -> c_int) -> c_int {
     let call = Disk::get().and_then(|disk| disk.call(kind, path.to_bytes()));
+    worked(call, operation, 0, work)
+}
+
+/// Does the work, unless it is to fail, and writes down what succeeds.
+fn worked(
+    call: Option<Call<'_>>,
+    operation: Operation,
+    number: u64,
+    work: &dyn Fn() -> c_int,
+) -> c_int {
     let Some(call) = call else { return work() };
     if let Some(error) = call.error() {
         calls::fail(error);
@@ -108,7 +118,7 @@ fn named(kind: Kind, path: &CStr, operation: Operation, work: &dyn Fn() -> c_int
     }
     let done = work();
     if done == 0 {
-        call.done(operation, 0, &[]);
+        call.done(operation, number, &[]);
     }
     done
 }
@@ -149,16 +159,7 @@ fn opened(
     work: &dyn Fn() -> c_int,
 ) -> c_int {
     let call = Disk::get().and_then(|disk| disk.call_on(kind, file));
-    let Some(call) = call else { return work() };
-    if let Some(error) = call.error() {
-        calls::fail(error);
-        return -1;
-    }
-    let done = work();
-    if done == 0 {
-        call.done(operation, number, &[]);
-    }
-    done
+    worked(call, operation, number, work)
 }
 
 /// Reads.
