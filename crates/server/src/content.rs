@@ -212,30 +212,47 @@ async fn decode(sent: Bytes, max_bytes: usize) -> Result<Bytes, Problem> {
     decoded.unwrap_or_else(|_| Err(failed()))
 }
 
-/// Stops past the limit, however much a small content would become. What is decoded lies in
-/// pieces until all of it is there: a buffer that grows leaves its former selves to the
-/// allocator, which gives them back late.
+/// Stops past the limit, however much a small content would become. What is longer than a
+/// piece is measured before it is kept: of what turns out to be too long, nothing is.
 fn gunzip(coded: &[u8], max_bytes: usize) -> Result<Bytes, Problem> {
     let mut decoder = flate2::read::MultiGzDecoder::new(coded);
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
-    let mut total = 0;
-    loop {
+    let mut first = Vec::with_capacity(PIECE_BYTES);
+    let first_bytes = read_piece(&mut decoder, &mut first)?;
+    let mut bytes = first_bytes;
+    if first_bytes == PIECE_BYTES {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let count = (&mut decoder)
-            .take(PIECE_BYTES as u64)
-            .read_to_end(&mut piece)
-            .map_err(|error| {
-                Kind::Malformed.because(format!("the content is not gzip: {error}"))
-            })?;
-        if count == 0 {
-            return Ok(Bytes::from(pieces.concat()));
+        while bytes <= max_bytes {
+            piece.clear();
+            match read_piece(&mut decoder, &mut piece)? {
+                0 => break,
+                more => bytes += more,
+            }
         }
-        total += count;
-        if total > max_bytes {
-            return Err(too_large(max_bytes));
-        }
-        pieces.push(piece);
     }
+    if bytes > max_bytes {
+        return Err(too_large(max_bytes));
+    }
+    if bytes == first_bytes {
+        // A copy, which has the room that it needs: it may be kept.
+        return Ok(Bytes::copy_from_slice(&first));
+    }
+    let mut all = Vec::with_capacity(bytes);
+    flate2::read::MultiGzDecoder::new(coded)
+        .read_to_end(&mut all)
+        .map_err(|error| not_gzip(&error))?;
+    Ok(all.into())
+}
+
+/// What comes next, as much as a piece holds; less only at the end.
+fn read_piece(decoder: &mut impl Read, piece: &mut Vec<u8>) -> Result<usize, Problem> {
+    decoder
+        .take(PIECE_BYTES as u64)
+        .read_to_end(piece)
+        .map_err(|error| not_gzip(&error))
+}
+
+fn not_gzip(error: &std::io::Error) -> Problem {
+    Kind::Malformed.because(format!("the content is not gzip: {error}"))
 }
 
 #[cfg(test)]
@@ -309,6 +326,24 @@ mod tests {
         let refused = gunzip(&bomb, 1_000).unwrap_err();
         assert_eq!(refused.kind, Kind::ContentTooLarge);
         assert_eq!(gunzip(&bomb, 1_000_000).unwrap().len(), 1_000_000);
+    }
+
+    #[test]
+    fn content_is_decoded_whatever_its_length() {
+        for bytes in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 300_000] {
+            let content: Vec<u8> = (0..=250).cycle().take(bytes).collect();
+            let coded = compress(Coding::Gzip, &content).unwrap();
+            assert_eq!(gunzip(&coded, bytes).unwrap(), content);
+            // In two parts, as gzip allows.
+            let two = [&coded[..], &coded[..]].concat();
+            assert_eq!(gunzip(&two, 2 * bytes).unwrap(), content.repeat(2));
+            for max_bytes in [0, bytes / 2, bytes.saturating_sub(1)] {
+                if bytes > max_bytes {
+                    let refused = gunzip(&coded, max_bytes).unwrap_err();
+                    assert_eq!(refused.kind, Kind::ContentTooLarge);
+                }
+            }
+        }
     }
 
     #[test]
