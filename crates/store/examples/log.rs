@@ -14,8 +14,8 @@ use matchbook_core::name::{CollectionPath, DocumentPath};
 use matchbook_core::tag::Revision;
 use matchbook_store::sqlite::{Options, SqliteStore};
 use matchbook_store::{Batch, Effect, OperationId, Scope, Store, Unobserved, Write};
+use rusqlite::OpenFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -123,7 +123,7 @@ async fn fill(store: &Arc<SqliteStore>, entries: u64, bytes: usize) -> Result<()
 /// All columns of all rows, and a checksum.
 fn scan(directory: &Path, begin: Revision) -> Result<(), Failure> {
     let file = directory.join("matchbook.db");
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = matchbook_pages::open(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let began = Instant::now();
     let mut select =
         connection.prepare("SELECT * FROM log WHERE revision > ?1 ORDER BY revision")?;

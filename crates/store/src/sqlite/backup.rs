@@ -8,6 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 
+use super::connection;
 use super::directory::{DATABASE, Directory, remove_if_there, sync_directory};
 use super::error::OpenError;
 use super::schema;
@@ -32,8 +33,8 @@ pub fn backup(directory: &Path, destination: &Path) -> Result<BackedUp, OpenErro
     let source_path = directory.join(DATABASE);
     // The write-ahead log of a process that crashed is recovered by the reader, who
     // must be able to write for that.
-    let source = open_existing(&source_path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let size_bytes = copy(&source, destination)?;
+    let source = Existing::open(&source_path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let size_bytes = source.copy(destination)?;
     Ok(BackedUp { size_bytes })
 }
 
@@ -44,8 +45,8 @@ pub fn backup(directory: &Path, destination: &Path) -> Result<BackedUp, OpenErro
 /// # Errors
 /// [`OpenError`].
 pub fn restore(backup: &Path, directory: &Path, replace: bool) -> Result<(), OpenError> {
-    let source = open_existing(backup, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check(&source, backup)?;
+    let source = Existing::open(backup, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    source.check(backup)?;
     let directory_path = directory;
     let directory = Directory::lock(directory_path)?;
     let holds_data = fs::metadata(directory.database()).is_ok_and(|file| file.len() > 0);
@@ -56,31 +57,87 @@ pub fn restore(backup: &Path, directory: &Path, replace: bool) -> Result<(), Ope
     }
     // From the moment that the copy has its name, whoever locks the directory next
     // finishes this.
-    copy(&source, &directory.incoming())?;
+    source.copy(&directory.incoming())?;
     directory.finish_restore()
 }
 
-/// Opens a store's file, which must be one of this format, and leaves it as it is.
-fn open_existing(file: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
-    // SQLite says of all that it cannot open only that it cannot.
-    File::open(file).map_err(|error| OpenError::from_io(file, &error))?;
-    let fail = |error: rusqlite::Error| OpenError::from_sqlite(file, &error);
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags).map_err(fail)?;
-    connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .map_err(fail)?;
-    if schema::identify(&connection).map_err(fail)?.is_ours(file)? {
-        Ok(connection)
-    } else {
-        Err(OpenError::NotAStore {
+/// A store's file, as it is; it may be of an older format.
+struct Existing {
+    connection: Connection,
+    /// Whether its pages have checksums, as those of copies then must.
+    is_sealed: bool,
+}
+
+impl Existing {
+    /// Refuses what is no store of a format that is known.
+    fn open(file: &Path, access: OpenFlags) -> Result<Self, OpenError> {
+        let fail_io = |error| OpenError::from_io(file, &error);
+        // SQLite says of all that it cannot open only that it cannot.
+        File::open(file).map_err(fail_io)?;
+        let is_sealed = matchbook_pages::are_sealed(file).map_err(fail_io)?;
+        let fail = |error: rusqlite::Error| OpenError::from_sqlite(file, &error);
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = connection::any(file, flags, is_sealed).map_err(fail)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(fail)?;
+        if schema::identify(&connection).map_err(fail)?.is_ours(file)? {
+            Ok(Self {
+                connection,
+                is_sealed,
+            })
+        } else {
+            Err(OpenError::NotAStore {
+                file: file.to_owned(),
+            })
+        }
+    }
+
+    /// Makes a durable copy, which gets its name when it is whole. Returns its bytes.
+    fn copy(&self, to: &Path) -> Result<u64, OpenError> {
+        make_durable(to, |partial| {
+            self.copy_pages(partial)
+                .map_err(|error| OpenError::from_sqlite(to, &error))
+        })
+    }
+
+    /// Copies in one step: with several, each write to the source would start it over.
+    fn copy_pages(&self, to: &Path) -> rusqlite::Result<()> {
+        let mut target = connection::partial(to, self.is_sealed)?;
+        let copy = Backup::new(&self.connection, &mut target)?;
+        let done = copy.step(-1)?;
+        drop(copy);
+        if done != StepResult::Done {
+            let busy = ffi::Error::new(ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(busy, None));
+        }
+        // One file without companions, whatever opens it.
+        target.pragma_update(None, "journal_mode", "DELETE")?;
+        target.close().map_err(|(_, error)| error)
+    }
+
+    /// Looks at all of it.
+    fn check(&self, file: &Path) -> Result<(), OpenError> {
+        let found: String = self
+            .connection
+            .pragma_query_value(None, "quick_check", |row| row.get(0))
+            .map_err(|error| OpenError::from_sqlite(file, &error))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(OpenError::Damaged {
             file: file.to_owned(),
+            detail: found,
         })
     }
 }
 
-/// Makes a durable copy, which gets its name when it is whole.
-fn copy(source: &Connection, to: &Path) -> Result<u64, OpenError> {
+/// Makes a file that has its name when it is whole and durable. `fill` is given the empty
+/// file that becomes it, and need not sync what it writes. Returns its bytes.
+pub(super) fn make_durable(
+    to: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), OpenError>,
+) -> Result<u64, OpenError> {
     let mut partial = to.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
@@ -91,17 +148,15 @@ fn copy(source: &Connection, to: &Path) -> Result<u64, OpenError> {
         sync_directory(to.parent().unwrap_or(Path::new("")))?;
         Ok(file.metadata()?.len())
     };
-    let copied = make_private(&partial)
+    let made = make_private(&partial)
         .map_err(|error| OpenError::from_io(&partial, &error))
-        .and_then(|()| {
-            copy_pages(source, &partial).map_err(|error| OpenError::from_sqlite(to, &error))
-        })
+        .and_then(|()| fill(&partial))
         .and_then(|()| name().map_err(|error| OpenError::from_io(to, &error)));
-    if copied.is_err() {
+    if made.is_err() {
         // What is left serves nobody; that it could not be removed is not the news.
         let _ = fs::remove_file(&partial);
     }
-    copied
+    made
 }
 
 /// Makes an empty file for its owner only; what was broken off earlier may be there.
@@ -112,34 +167,4 @@ fn make_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
-}
-
-/// Copies in one step: with several, each write to the source would start it over.
-fn copy_pages(source: &Connection, to: &Path) -> rusqlite::Result<()> {
-    let mut target = Connection::open(to)?;
-    // The file is synced as a whole, before it has its name.
-    target.pragma_update(None, "synchronous", "OFF")?;
-    let copy = Backup::new(source, &mut target)?;
-    let done = copy.step(-1)?;
-    drop(copy);
-    if done != StepResult::Done {
-        let busy = ffi::Error::new(ffi::SQLITE_BUSY);
-        return Err(rusqlite::Error::SqliteFailure(busy, None));
-    }
-    // One file without companions, whatever opens it.
-    target.pragma_update(None, "journal_mode", "DELETE")?;
-    target.close().map_err(|(_, error)| error)
-}
-
-fn check(connection: &Connection, file: &Path) -> Result<(), OpenError> {
-    let found: String = connection
-        .pragma_query_value(None, "quick_check", |row| row.get(0))
-        .map_err(|error| OpenError::from_sqlite(file, &error))?;
-    if found == "ok" {
-        return Ok(());
-    }
-    Err(OpenError::Damaged {
-        file: file.to_owned(),
-        detail: found,
-    })
 }

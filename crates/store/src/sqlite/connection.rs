@@ -27,7 +27,7 @@ const READER_CACHE_KIB: i32 = 2 * 1_024;
 
 /// The connection that writes; makes the file if it is not there.
 pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(
+    let connection = matchbook_pages::open(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -71,7 +71,7 @@ pub(super) fn limit(connection: &Connection, bytes: u64) -> rusqlite::Result<()>
 
 /// The connection that copies the write-ahead log into the database.
 pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(
+    let connection = matchbook_pages::open(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
@@ -81,12 +81,37 @@ pub(super) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that only reads, and waits so long for a lock.
 pub(super) fn reader(path: &Path, wait: Duration) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(
+    let connection = matchbook_pages::open(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     set_up(&connection, READER_CACHE_KIB)?;
     connection.busy_timeout(wait)?;
+    Ok(connection)
+}
+
+/// A connection as it is, to a file whose pages may have no checksums, as those of format 3
+/// had none.
+pub(super) fn any(path: &Path, flags: OpenFlags, is_sealed: bool) -> rusqlite::Result<Connection> {
+    if is_sealed {
+        matchbook_pages::open(path, flags)
+    } else {
+        Connection::open_with_flags(path, flags)
+    }
+}
+
+/// The connection to a file of an older format, which is left as it is.
+pub(super) fn unsealed(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = any(path, flags, false)?;
+    set_up(&connection, WRITER_CACHE_KIB)?;
+    Ok(connection)
+}
+
+/// The connection to a file that is being made, and synced as a whole before it has its name.
+pub(super) fn partial(path: &Path, is_sealed: bool) -> rusqlite::Result<Connection> {
+    let connection = any(path, OpenFlags::default(), is_sealed)?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
     Ok(connection)
 }
 

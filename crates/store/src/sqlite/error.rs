@@ -9,6 +9,9 @@ use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
 use super::schema::{FORMAT, OLDEST_FORMAT};
 
+/// What is said of a page whose checksum does not match, in place of SQLite's 'disk I/O error'.
+pub(super) const WRONG_PAGE: &str = "a page is not what was written";
+
 /// Why a data directory could not be used.
 #[derive(Debug)]
 pub enum OpenError {
@@ -145,6 +148,12 @@ impl OpenError {
         // calling that a failed disk.
         if error.sqlite_error().map(|error| error.extended_code) == Some(SQLITE_IOERR_SHMSIZE) {
             return Self::Full { path };
+        }
+        if matchbook_pages::is_damage(error) {
+            return Self::Damaged {
+                file: path,
+                detail: WRONG_PAGE.to_owned(),
+            };
         }
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotAStore { file: path },

@@ -34,6 +34,7 @@ mod tail;
 mod tests;
 mod touched;
 mod trim;
+mod upgrade;
 mod usage;
 mod wal;
 mod walk;

@@ -22,6 +22,7 @@ use super::readers::Readers;
 use super::row::{number, revision};
 use super::schema;
 use super::shared::Shared;
+use super::upgrade::upgrade;
 use super::wal;
 use super::writer::{QUEUE, Writer};
 use super::{Options, SqliteStore, connection};
@@ -52,11 +53,11 @@ impl SqliteStore {
         let directory = Directory::lock(directory)?;
         let database = directory.database();
         wal::check(&directory.log())?;
+        upgrade(&directory)?;
         let fail = |error: rusqlite::Error| OpenError::from_sqlite(&database, &error);
         let mut writer = connection::writer(&database).map_err(fail)?;
         check_format(&mut writer, &database)?;
         connection::recover(&writer).map_err(fail)?;
-        schema::migrate(&mut writer).map_err(fail)?;
         if let Some(bytes) = options.max_bytes {
             connection::limit(&writer, bytes).map_err(fail)?;
         }

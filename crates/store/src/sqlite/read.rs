@@ -90,49 +90,10 @@ fn stored(
             Err(corrupt("a document's entry is another document's"))
         }
     })?;
-    match &found {
-        Some(document) => shared.cache.add(path, generation, document),
-        None => verify_absent(connection, path)?,
+    if let Some(document) = &found {
+        shared.cache.add(path, generation, document);
     }
     Ok(found)
-}
-
-/// Looks at the rows on both sides of where a document is not.
-///
-/// `documents` has no checksums. A name in it that is not what was written misleads whoever
-/// looks for that name, and for those near it; but such a search ends beside the very row,
-/// because all others are in order. The row's entry says what its name should be.
-fn verify_absent(connection: &Connection, path: &DocumentPath) -> Result<(), ReadError> {
-    const NEIGHBOURS: &str = "
-        SELECT d.collection, d.id, l.collection, l.id
-        FROM (
-            SELECT * FROM (
-                SELECT collection, id, revision FROM documents
-                WHERE (collection, id) < (?1, ?2) ORDER BY collection DESC, id DESC LIMIT 1
-            )
-            UNION ALL
-            SELECT * FROM (
-                SELECT collection, id, revision FROM documents
-                WHERE (collection, id) > (?1, ?2) ORDER BY collection, id LIMIT 1
-            )
-        ) AS d LEFT JOIN log AS l ON l.revision = d.revision";
-    let mut statement = prepared(connection, NEIGHBOURS)?;
-    let parameters = (path.collection(), path.id());
-    let mut rows = statement
-        .query(parameters)
-        .map_err(|error| failed(&error))?;
-    while let Some(row) = rows.next().map_err(|error| failed(&error))? {
-        let text = |column| {
-            row.get_ref(column)
-                .ok()
-                .and_then(|text| text.as_bytes().ok())
-        };
-        let (name, entry) = ((text(0), text(1)), (text(2), text(3)));
-        if name != entry {
-            return Err(corrupt("a document's entry is another document's"));
-        }
-    }
-    Ok(())
 }
 
 /// The document as one entry of the log made it.

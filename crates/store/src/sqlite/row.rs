@@ -11,6 +11,7 @@ use matchbook_core::tag::Revision;
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Statement, params};
 
+use super::error::WRONG_PAGE;
 use super::shared::Shared;
 use crate::{Derived, Document, Effect, Entry, OperationId, ReadError};
 
@@ -277,6 +278,9 @@ fn corrupt_at(revision: Revision) -> ReadError {
 
 /// What a reader makes of SQLite's error.
 pub(super) fn failed(error: &rusqlite::Error) -> ReadError {
+    if matchbook_pages::is_damage(error) {
+        return corrupt(WRONG_PAGE);
+    }
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
             ReadError::Corrupt(error.to_string())

@@ -30,6 +30,7 @@
 //!    first one of each value; none if they are of absent values.
 //! 9. A row of `usage` holds the number of the collection's rows in `documents`, and the
 //!    sum of the lengths of their bodies.
+//! 10. Each page ends in a checksum of it and its number (`matchbook_pages`).
 //!
 //! With 1 and 4 no version is ever given twice, not even by a copy of the file that is
 //! put back after more was written.
@@ -45,7 +46,7 @@ use super::error::OpenError;
 pub(super) const APPLICATION_ID: i32 = 0x4d_62_6b_31;
 
 /// The version of the format that this program writes, in `user_version`.
-pub(super) const FORMAT: i32 = 3;
+pub(super) const FORMAT: i32 = 4;
 
 /// The first version that this program reads: opening brings it to [`FORMAT`].
 pub(super) const OLDEST_FORMAT: i32 = 1;
@@ -54,6 +55,7 @@ pub(super) const OLDEST_FORMAT: i32 = 1;
 /// table, so that twice the size writes 1.7 times the bytes, for a sixth more time on
 /// the processor; in groups of 64 and more they are equal in time.
 pub(super) const PAGE_BYTES: u32 = 4_096;
+const _: () = assert!(PAGE_BYTES as usize == matchbook_pages::PAGE_BYTES);
 
 const TABLES: &str = "
 CREATE TABLE log (
@@ -97,7 +99,7 @@ CREATE TABLE IF NOT EXISTS usage (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What version 3 added.
+/// What version 3 added. Version 4 added no table, but the checksums of pages.
 const INDEXES: &str = "
 CREATE TABLE IF NOT EXISTS indexes (
     number INTEGER PRIMARY KEY,     -- whose the entries are
@@ -173,11 +175,9 @@ pub(super) fn create(connection: &mut Connection, epoch: &str) -> rusqlite::Resu
     transaction.commit()
 }
 
-/// Brings an older file to this format, in one transaction.
+/// Gives an older file the tables of this format, in one transaction. Its pages must have
+/// checksums already.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    if identify(connection)? == Identity::Store(FORMAT) {
-        return Ok(());
-    }
     let transaction = connection.transaction()?;
     transaction.execute_batch(USAGE)?;
     transaction.execute_batch(INDEXES)?;

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::apply::{Applied, Fault, Place, Statements, Verdict};
 use super::build;
 use super::checkpoint::{WalKeeper, count_free};
+use super::error::WRONG_PAGE;
 use super::shared::Shared;
 use super::trim::{self, Trimmed};
 use crate::{
@@ -216,6 +217,9 @@ impl<'c> Writer<'c> {
         Failure::Nothing(match fault {
             Fault::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
                 CommitError::Full
+            }
+            Fault::Sqlite(error) if matchbook_pages::is_damage(error) => {
+                CommitError::Unavailable(WRONG_PAGE.to_owned())
             }
             Fault::Sqlite(error) => CommitError::Unavailable(error.to_string()),
             Fault::Inconsistent(what) => CommitError::Unavailable((*what).to_owned()),

@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use matchbook_core::tag::Revision;
-use rusqlite::Connection;
 
-use super::{open, path, put, read, try_read, try_write, wait, write};
+use super::{database, open, path, put, read, try_read, try_write, wait, write};
 use crate::contract::operation;
 use crate::sqlite::{Options, SqliteStore};
 use crate::{ChangesError, CommitError, OperationId, ReadError, Scope, Store, Unobserved};
@@ -15,17 +14,18 @@ use crate::{ChangesError, CommitError, OperationId, ReadError, Scope, Store, Uno
 /// Replaces text in the file, as a disk that returns other bits would.
 fn flip(directory: &Path, from: &[u8], to: &[u8]) {
     let file = directory.join("matchbook.db");
-    let mut bytes = fs::read(&file).unwrap();
-    let mut found = 0;
-    let mut at = 0;
-    while at + from.len() <= bytes.len() {
-        if bytes[at..].starts_with(from) {
-            bytes[at..at + from.len()].copy_from_slice(to);
-            found += 1;
-        }
-        at += 1;
-    }
-    assert_eq!(found, 1, "the text is in the file once");
+    let bytes = fs::read(&file).unwrap();
+    let places: Vec<_> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, found)| *found == from)
+        .map(|(at, _)| at)
+        .collect();
+    let [at] = places[..] else {
+        panic!("the text is in the file {} times", places.len());
+    };
+    let mut bytes = bytes;
+    bytes[at..at + to.len()].copy_from_slice(to);
     fs::write(&file, bytes).unwrap();
 }
 
@@ -38,6 +38,8 @@ fn a_flipped_bit_of_a_body_is_never_served() {
     let bad = write(&store, "/c/bad", None, "a body to be harmed");
     drop(store);
     flip(place.path(), b"a body to be harmed", b"a body to be hArmed");
+    // What is wrong has a sound page around it, so that the entry alone can tell.
+    matchbook_pages::seal(&place.path().join("matchbook.db")).unwrap();
     let store = open(place.path()).unwrap();
     let corrupt = |error: &ReadError| matches!(error, ReadError::Corrupt(_));
     assert!(corrupt(&try_read(&store, "/c/bad").unwrap_err()));
@@ -57,6 +59,46 @@ fn a_flipped_bit_of_a_body_is_never_served() {
     assert!(again.revision > good.revision);
 }
 
+/// Damages the last place of a name in the file, which is in the index: the name is written
+/// early, and the index grows behind it.
+fn damage_index(directory: &Path, name: &[u8]) {
+    let file = directory.join("matchbook.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.windows(name.len()).rposition(|found| found == name);
+    bytes[at.unwrap()] ^= 1;
+    fs::write(&file, bytes).unwrap();
+}
+
+/// Of a damaged page nothing is believed; what the others hold is served and written.
+#[test]
+fn a_flipped_bit_of_the_index_is_found_by_all_who_need_its_page() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).unwrap();
+    let begin = store.status().applied;
+    let mut versions = Vec::new();
+    for at in 0..2_000 {
+        versions.push(write(&store, &format!("/c/{at:04}"), None, "body"));
+    }
+    drop(store);
+    damage_index(place.path(), b"/c0077");
+    let store = open(place.path()).unwrap();
+    // The one that is hidden, its neighbour, and one that never was.
+    for name in ["/c/0077", "/c/0078", "/c/0077a"] {
+        let error = try_read(&store, name).unwrap_err();
+        assert!(matches!(error, ReadError::Corrupt(_)), "{name}: {error}");
+    }
+    let refused = try_write(&store, "/c/0077", Some(versions[77]), "2").unwrap_err();
+    assert!(
+        matches!(&refused, CommitError::Unavailable(text) if text.contains("a page")),
+        "{refused}"
+    );
+    assert!(store.status().writable);
+    assert_eq!(read(&store, "/c/1900"), Some("body".into()));
+    write(&store, "/c/1900", Some(versions[1_900]), "2");
+    let piece = wait(store.changes(begin, &Scope::All, 5_000)).unwrap();
+    assert_eq!(piece.entries.len(), 2_001);
+}
+
 #[test]
 fn a_damaged_index_is_noticed() {
     let place = tempfile::tempdir().unwrap();
@@ -64,7 +106,7 @@ fn a_damaged_index_is_noticed() {
     write(&store, "/c/1", None, "one");
     write(&store, "/c/2", None, "two");
     drop(store);
-    let connection = Connection::open(place.path().join("matchbook.db")).unwrap();
+    let connection = database(place.path());
     let damage = "UPDATE documents SET revision = 2 WHERE id = '1';
                   UPDATE documents SET revision = 9 WHERE id = '2'";
     connection.execute_batch(damage).unwrap();
@@ -124,7 +166,7 @@ fn a_full_disk_refuses_the_write_and_nothing_else() {
 
 /// Adds triggers to the file: one lets a commit fail as such, the other a statement.
 fn booby_trap(directory: &Path) {
-    let connection = Connection::open(directory.join("matchbook.db")).unwrap();
+    let connection = database(directory);
     let traps = "
         CREATE TABLE parent (x INTEGER PRIMARY KEY);
         CREATE TABLE child (x REFERENCES parent DEFERRABLE INITIALLY DEFERRED);

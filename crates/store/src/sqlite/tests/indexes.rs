@@ -9,18 +9,17 @@ use matchbook_core::name::CollectionPath;
 use matchbook_core::query::{ListQuery, field};
 use matchbook_core::tag::Version;
 use proptest::prelude::*;
-use rusqlite::Connection;
 
-use super::{open, put, read, wait, write};
+use super::{database, open, put, wait, write};
 use crate::contract::operation;
-use crate::sqlite::{SqliteStore, backup, restore};
+use crate::sqlite::SqliteStore;
 use crate::{Batch, Built, Duplicates, Effect, Index, Page, Scan, Store};
 
 fn collection(name: &str) -> CollectionPath {
     CollectionPath::parse(name).unwrap()
 }
 
-fn add(store: &SqliteStore, name: &str, fields: &[&str], unique: bool) {
+pub(super) fn add(store: &SqliteStore, name: &str, fields: &[&str], unique: bool) {
     let indexes = fields.iter().map(|name| {
         let field = field(name).unwrap();
         Index { field, unique }
@@ -29,7 +28,7 @@ fn add(store: &SqliteStore, name: &str, fields: &[&str], unique: bool) {
     wait(store.alter_indexes(&collection(name), indexes, Vec::new())).unwrap();
 }
 
-fn build(store: &SqliteStore, name: &str) -> Vec<Duplicates> {
+pub(super) fn build(store: &SqliteStore, name: &str) -> Vec<Duplicates> {
     loop {
         if let Built::All(found) = wait(store.build_indexes(&collection(name))).unwrap() {
             return found;
@@ -46,7 +45,12 @@ fn scan(name: &str, query: &str, limit: usize) -> Scan {
 }
 
 /// The ids on each page, the count, and whether an index was used.
-fn pages(store: &SqliteStore, name: &str, query: &str, limit: usize) -> (Vec<Vec<String>>, bool) {
+pub(super) fn pages(
+    store: &SqliteStore,
+    name: &str,
+    query: &str,
+    limit: usize,
+) -> (Vec<Vec<String>>, bool) {
     let mut scan = scan(name, query, limit);
     let (mut pages, mut indexed) = (Vec::new(), false);
     loop {
@@ -73,42 +77,6 @@ fn commit(store: &SqliteStore, writes: Vec<crate::Write>) -> Vec<Version> {
         ..put("/x/x", None, "")
     };
     wait(store.commit(operation(), batch)).unwrap()
-}
-
-#[test]
-fn a_file_of_the_first_format_is_opened_and_an_older_program_refuses_it_then() {
-    let place = tempfile::tempdir().unwrap();
-    let (old, copies) = (place.path().join("old"), place.path().join("copies"));
-    std::fs::create_dir(&copies).unwrap();
-    let version = write(&open(&old).unwrap(), "/c/1", None, r#"{"n":1}"#);
-    let file = old.join("matchbook.db");
-    let before =
-        "DROP TABLE usage; DROP TABLE indexes; DROP TABLE entries; PRAGMA user_version = 1";
-    let format = |file: &std::path::Path| {
-        let connection = Connection::open(file).unwrap();
-        let format = connection.pragma_query_value(None, "user_version", |row| row.get(0));
-        format.unwrap()
-    };
-    Connection::open(&file)
-        .unwrap()
-        .execute_batch(before)
-        .unwrap();
-    let copy = copies.join("copy.db");
-    backup(&old, &copy).unwrap();
-    let restored = copies.join("restored");
-    restore(&copy, &restored, false).unwrap();
-    assert_eq!((format(&copy), format(&file)), (1, 1));
-    for directory in [&old, &restored] {
-        for _ in 0..2 {
-            let store = open(directory).unwrap();
-            assert_eq!(store.status().applied, version);
-            assert_eq!(read(&store, "/c/1"), Some(r#"{"n":1}"#.into()));
-            add(&store, "/c", &["n"], false);
-            assert_eq!(build(&store, "/c"), []);
-            assert!(pages(&store, "/c", "n=1", 1).1);
-        }
-    }
-    assert_eq!(format(&file), 3);
 }
 
 #[test]
@@ -155,7 +123,7 @@ fn a_document_that_the_disk_has_lost_leaves_no_entry_behind() {
     add(&store, "/c", &["n"], true);
     let version = write(&store, "/c/1", None, r#"{"n":"before"}"#);
     drop(store);
-    let connection = Connection::open(place.path().join("matchbook.db")).unwrap();
+    let connection = database(place.path());
     let damage =
         "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), 'before', 'BEFORE') AS BLOB)";
     connection.execute_batch(damage).unwrap();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use matchbook_core::clock::Timestamp;
 use matchbook_core::name::DocumentPath;
 use matchbook_core::tag::{Revision, Version};
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::{OpenError, Options, SqliteStore};
@@ -16,6 +17,7 @@ use crate::{Batch, CommitError, Effect, ReadError, Store, Unobserved, Write};
 mod changes;
 mod faults;
 mod files;
+mod formats;
 mod indexes;
 mod usage;
 
@@ -70,6 +72,11 @@ mod nearly_without_a_cache {
         cache_bytes: 16 * 1_024,
         tail_bytes: 2_000,
     });
+}
+
+/// The file behind a store's back.
+fn database(directory: &Path) -> Connection {
+    matchbook_pages::open(&directory.join("matchbook.db"), OpenFlags::default()).unwrap()
 }
 
 fn open(directory: &Path) -> Result<SqliteStore, OpenError> {

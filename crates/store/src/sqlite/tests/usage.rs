@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use matchbook_core::tag::{Revision, Version};
 use proptest::prelude::*;
-use rusqlite::Connection;
 
-use super::{open, path, put, wait};
+use super::{database, open, path, put, wait};
 use crate::contract::operation;
 use crate::{Batch, CommitError, Effect, Expected, Quota, Store, Write};
 
@@ -108,7 +107,7 @@ proptest! {
             }
         }
         drop(store);
-        let file = Connection::open(place.path().join("matchbook.db")).unwrap();
+        let file = database(place.path());
         let wrong: i64 = file.query_row(
             "SELECT count(*) FROM usage u WHERE (u.documents, u.bytes) <> ( \
              SELECT count(*), coalesce(sum(length(l.body)), 0) \
