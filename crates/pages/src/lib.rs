@@ -56,16 +56,16 @@ pub fn reserve(connection: &Connection) -> rusqlite::Result<()> {
 /// # Errors
 /// Those of reading the file.
 pub fn are_sealed(path: &Path) -> io::Result<bool> {
-    let mut header = [0; RESERVED_AT + 1];
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         file => file?,
     };
-    let read = file.take(header.len() as u64).read(&mut header)?;
+    let mut header = Vec::new();
+    file.take(RESERVED_AT as u64 + 1).read_to_end(&mut header)?;
     // The first page may still be in the write-ahead log alone.
-    let is_begun = read > 0 && header.iter().any(|byte| *byte != 0);
+    let is_begun = header.iter().any(|byte| *byte != 0);
     let is_database = header.starts_with(MAGIC);
-    let reserved = header.last().copied().map(usize::from);
+    let reserved = header.get(RESERVED_AT).copied().map(usize::from);
     Ok(!is_begun || is_database && reserved == Some(CHECKSUM_BYTES))
 }
 
