@@ -197,12 +197,16 @@ fn line_7(circumstances: &Circumstances) -> Option<Answer> {
     Some(failed(&Problem::forbidden(action, "here")))
 }
 
-/// A refusal; line 19 is told as line 7 is.
+/// A refusal; line 19 is told as line 7 is, and what will be possible later as line 2 is.
 fn failed(problem: &Problem) -> Answer {
     let problem = problem.clone();
-    match problem.missing {
-        Some(action) => Answer::Challenge(problem, Challenge::InsufficientScope(action)),
-        None => Answer::Refuse(problem),
+    match (problem.missing, problem.kind) {
+        (Some(action), _) => Answer::Challenge(problem, Challenge::InsufficientScope(action)),
+        (None, Kind::Unavailable) => Answer::Retry {
+            problem,
+            after_secs: RETRY_AFTER_SECS,
+        },
+        (None, _) => Answer::Refuse(problem),
     }
 }
 

@@ -368,6 +368,20 @@ fn section_3_lines_16_to_20_are_answered_as_they_are_found() {
 }
 
 #[test]
+fn section_3_what_is_possible_later_says_when() {
+    let problem = Kind::Unavailable.because("too much at a time");
+    let progress = Progress::Failed(problem.clone());
+    let expected = Answer::Retry {
+        problem,
+        after_secs: RETRY_AFTER_SECS,
+    };
+    assert_eq!(
+        Setup::new("PUT").decide(&progress),
+        Decision::Answer(expected)
+    );
+}
+
+#[test]
 fn section_3_lines_21_to_23() {
     let committed = |created| Progress::Committed {
         created,
