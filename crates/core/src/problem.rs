@@ -136,7 +136,7 @@ kinds! {
     Invalid "invalid" UNPROCESSABLE_ENTITY "The document would not be valid"
         "errors lists what the collection's schema does not allow, each with a JSON Pointer.";
     /// There is no such work to be done.
-    BadOperation "bad-operation" UNPROCESSABLE_ENTITY "The operation cannot be started"
+    BadOperation "bad-operation" UNPROCESSABLE_ENTITY "The operation cannot be done as it is asked for"
         "POST /_/operations takes {\"kind\":…} with import, export, delete-collection, build-index or backup, and what that kind asks for. errors names what is not good.";
     /// An operation has its content already, or is over.
     NotWaiting "not-waiting" BAD_REQUEST "The operation takes no content"

@@ -189,6 +189,7 @@ fn connections_over_the_limit_are_told_so() {
             .has("connection", "close")
             .has("cache-control", "no-store");
         assert!(refused.maybe("retry-after").is_some());
+        refused.problem("unavailable");
         assert!(third.is_closed());
     }
     second.get("/a/1").send().status(200);

@@ -18,24 +18,26 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use matchbook_core::decide::RETRY_AFTER_SECS;
 use matchbook_core::limits::{FIELDS, FIELDS_BYTES, TARGET_BYTES};
+use matchbook_core::problem::Kind;
 use matchbook_store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use self::state::ConnectionState;
 use self::stream::{Transport, WatchedStream};
 pub use self::tls::{TlsError, TlsFiles, connector, system_roots};
 pub use self::workers::Workers;
-use crate::app::App;
+use crate::app::{App, now};
 use crate::body::{Body, Piece};
 use crate::content::Content;
 use crate::feed;
@@ -441,10 +443,12 @@ pub(crate) use framing::Doubt as FramingDoubt;
 
 /// Says that there are too many connections.
 async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
-    const ANSWER: Bytes = Bytes::from_static(
-        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-    );
-    stream.write_all(&ANSWER).await?;
+    let problem = Kind::Unavailable.because("the server has as many connections as it takes");
+    let date = now().http_date();
+    let wait = RETRY_AFTER_SECS.to_string();
+    let fields = [("date", date.as_str()), ("retry-after", wait.as_str())];
+    let answer = refusal::message(&problem, Uuid::now_v7(), fields);
+    stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;
     let mut rest = [0; 1_024];
     while stream.read(&mut rest).await? > 0 {}

@@ -50,7 +50,7 @@ impl Refusal {
         let problem = known.problem(bare.code)?;
         tracing::debug!(request_id = %id, %problem, "a request could not be parsed");
         Some(Self {
-            text: message(&problem, id, bare.date).into_bytes(),
+            text: message(&problem, id, bare.date.map(|date| ("date", date))).into_bytes(),
             written: 0,
             replaces: bytes.len(),
         })
@@ -124,8 +124,12 @@ impl<'a> Bare<'a> {
     }
 }
 
-/// The connection ends with it, so that it says so.
-fn message(problem: &Problem, id: Uuid, date: Option<&str>) -> String {
+/// A problem with these fields besides. The connection ends with it, so that it says so.
+pub(super) fn message<'a>(
+    problem: &Problem,
+    id: Uuid,
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
     let body = problem.body(&id.to_string()) + "}";
     let status = problem.kind.status();
     let mut text = format!(
@@ -134,9 +138,10 @@ fn message(problem: &Problem, id: Uuid, date: Option<&str>) -> String {
         status.canonical_reason().unwrap_or_default(),
         body.len(),
     );
-    if let Some(date) = date {
-        text.push_str("date: ");
-        text.push_str(date);
+    for (name, value) in fields {
+        text.push_str(name);
+        text.push_str(": ");
+        text.push_str(value);
         text.push_str("\r\n");
     }
     text.push_str("\r\n");
