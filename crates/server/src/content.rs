@@ -1,11 +1,13 @@
 //! Reading the content of a request: bounded in size and time, and decoded.
 
+mod hold;
+
 use std::future::poll_fn;
 use std::io::Read;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use matchbook_core::field::content_encoding::ContentEncoding;
 use matchbook_core::problem::{Kind, Problem};
@@ -13,6 +15,7 @@ use matchbook_core::request::{Method, Request};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use self::hold::Hold;
 use crate::app::Call;
 
 /// Time that any content may take.
@@ -30,7 +33,7 @@ pub(crate) const OFFLOAD_BYTES: usize = 64 * 1_024;
 /// more than there are processors only take turns.
 const DECODERS: usize = 2;
 
-/// What is decoded at a time.
+/// What is kept in one piece of a content that is not whole yet, and decoded at a time.
 const PIECE_BYTES: usize = 64 * 1_024;
 
 static DECODING: Semaphore = Semaphore::const_new(DECODERS);
@@ -45,12 +48,17 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// The content of one request: read at most once, and only when it is wanted.
 pub(crate) enum Content {
     Unread(Incoming),
-    Read(Bytes),
+    Read(Bytes, Hold),
     /// Reading it failed.
     Broken,
 }
 
 impl Content {
+    /// Content that is there as a whole.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self::Read(bytes, Hold::default())
+    }
+
     /// All of it, its coding undone. At most `max_bytes`, before and after.
     pub(crate) async fn read(
         &mut self,
@@ -62,18 +70,20 @@ impl Content {
         }
         let incoming = match std::mem::replace(self, Self::Broken) {
             Self::Unread(incoming) => incoming,
-            Self::Read(bytes) => {
-                *self = Self::Read(bytes.clone());
+            Self::Read(bytes, hold) => {
+                *self = Self::Read(bytes.clone(), hold);
                 return Ok(bytes);
             }
             Self::Broken => return Err(Kind::Incomplete.because("the content broke off")),
         };
-        let sent = collect(incoming, max_bytes).await?;
+        let mut hold = Hold::default();
+        let sent = collect(incoming, max_bytes, &mut hold).await?;
         let bytes = match call.facts.content_encoding {
             Some(ContentEncoding::Gzip) => decode(sent, max_bytes).await?,
             _ => sent,
         };
-        *self = Self::Read(bytes.clone());
+        hold.cover(bytes.len())?;
+        *self = Self::Read(bytes.clone(), hold);
         Ok(bytes)
     }
 
@@ -81,19 +91,19 @@ impl Content {
     pub(crate) fn arrive(&mut self, max_bytes: usize) -> Option<Arriving<Incoming>> {
         match std::mem::replace(self, Self::Broken) {
             Self::Unread(incoming) => Some(Arriving::new(incoming, max_bytes)),
-            Self::Read(_) | Self::Broken => None,
+            Self::Read(..) | Self::Broken => None,
         }
     }
 
     /// Tells that all that arrived was taken.
     pub(crate) fn has_arrived(&mut self) {
-        *self = Self::Read(Bytes::new());
+        *self = Self::of(Bytes::new());
     }
 
     /// Whether all of it was read, or there is none.
     pub(crate) fn is_settled(&self) -> bool {
         match self {
-            Self::Read(_) => true,
+            Self::Read(..) => true,
             Self::Unread(incoming) => incoming.is_end_stream(),
             Self::Broken => false,
         }
@@ -111,7 +121,11 @@ impl Content {
             return false;
         }
         matches!(
-            timeout(SETTLE, collect(incoming, SETTLE_BYTES)).await,
+            timeout(
+                SETTLE,
+                collect(incoming, SETTLE_BYTES, &mut Hold::default())
+            )
+            .await,
             Ok(Ok(_))
         )
     }
@@ -166,25 +180,44 @@ where
     }
 }
 
-async fn collect<B>(incoming: B, max_bytes: usize) -> Result<Bytes, Problem>
+async fn collect<B>(incoming: B, max_bytes: usize, hold: &mut Hold) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
     let mut arriving = Arriving::new(incoming, max_bytes);
     // Most contents come in one piece, which is then not copied.
     let mut first = None;
-    let mut joined = BytesMut::new();
+    let mut pieces = Pieces::default();
     while let Some(data) = arriving.next().await? {
+        hold.cover(arriving.received)?;
         match first.take() {
-            None if joined.is_empty() => first = Some(data),
-            None => joined.extend_from_slice(&data),
+            None if pieces.0.is_empty() => first = Some(data),
+            None => pieces.add(&data),
             Some(before) => {
-                joined.extend_from_slice(&before);
-                joined.extend_from_slice(&data);
+                pieces.add(&before);
+                pieces.add(&data);
             }
         }
     }
-    Ok(first.unwrap_or_else(|| joined.freeze()))
+    Ok(first.unwrap_or_else(|| pieces.0.concat().into()))
+}
+
+/// What has come of a content. It lies in pieces until all of it is there: a buffer that
+/// grows leaves its former selves to the allocator, which gives them back late.
+#[derive(Default)]
+struct Pieces(Vec<Vec<u8>>);
+
+impl Pieces {
+    fn add(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let last = self.0.pop_if(|last| last.len() < PIECE_BYTES);
+            let mut last = last.unwrap_or_else(|| Vec::with_capacity(PIECE_BYTES));
+            let (now, later) = data.split_at(data.len().min(PIECE_BYTES - last.len()));
+            last.extend_from_slice(now);
+            self.0.push(last);
+            data = later;
+        }
+    }
 }
 
 fn broken(error: &hyper::Error) -> Problem {
@@ -297,7 +330,7 @@ mod tests {
             pieces,
             seconds: interval(Duration::from_secs(1)),
         };
-        let collected = collect(slow, 4 * 1_024 * 1_024).await;
+        let collected = collect(slow, 4 * 1_024 * 1_024, &mut Hold::default()).await;
         collected
             .map(|bytes| bytes.len())
             .map_err(|problem| problem.kind)
@@ -317,6 +350,21 @@ mod tests {
         assert_eq!(collect_slowly(a_second, 200).await, Ok(200 * a_second));
         let half = collect_slowly(a_second / 2, 200).await;
         assert_eq!(half, Err(Kind::Timeout));
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_put_together() {
+        let lengths = [1, 0, PIECE_BYTES - 1, 5, 3 * PIECE_BYTES, PIECE_BYTES, 2];
+        let mut pieces = Pieces::default();
+        let mut all = Vec::new();
+        for (index, length) in lengths.into_iter().enumerate() {
+            let data: Vec<u8> = (0..=250).cycle().skip(index).take(length).collect();
+            pieces.add(&data);
+            all.extend(data);
+        }
+        assert!(pieces.0.iter().all(|piece| piece.capacity() == PIECE_BYTES));
+        assert_eq!(pieces.0.len(), all.len().div_ceil(PIECE_BYTES));
+        assert_eq!(pieces.0.concat(), all);
     }
 
     #[test]

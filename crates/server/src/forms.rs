@@ -67,7 +67,7 @@ pub(crate) async fn save<S: Store>(
         charge: None,
         id: call.id,
     };
-    write(app, &patch, &mut Content::Read(read.merge_patch), path).await
+    write(app, &patch, &mut Content::of(read.merge_patch), path).await
 }
 
 /// What a form says.

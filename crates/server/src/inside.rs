@@ -92,7 +92,7 @@ pub async fn answer<S: Store>(
     let app = Arc::clone(app);
     let answer = app.answer(
         parts,
-        Content::Read(content),
+        Content::of(content),
         peer,
         None,
         charge,

@@ -1,6 +1,7 @@
 //! HTTP/2 as an attacker speaks it, frame by frame (RFC 9113 §10.5), and bombs: the
 //! connection is given up, the memory stays, and others are served.
 
+use std::io::ErrorKind::{TimedOut, WouldBlock};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -169,6 +170,68 @@ fn many_bombs_at_once_take_the_memory_of_a_few() {
     let grown = server.peak_kib() - before;
     assert!(grown < GROWTH_KIB, "the memory grew by {grown} KiB");
     server.holds("/a/1", "1", &tag);
+}
+
+/// Contents that are sent but for their last byte, by more clients than there is room for:
+/// some are refused, and small saves go on.
+#[test]
+fn contents_that_never_end_have_a_bound_together() {
+    const CLIENTS: usize = 200;
+    const CONTENT_BYTES: usize = 4 * 1_024 * 1_024;
+    /// How many of them there is room for.
+    const ROOM: usize = 128;
+    const HELD_KIB: usize = ROOM * CONTENT_BYTES / 1_024 + GROWTH_KIB;
+    let server = Server::start();
+    let tag = server.create("/a/1", "1");
+    let before = server.peak_kib();
+    let head = format!(
+        "PUT /a/2 HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+         Content-Length: {CONTENT_BYTES}\r\n\r\n",
+        server.host(),
+    );
+    let content = vec![b' '; CONTENT_BYTES - 1];
+    let mut held = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = TcpStream::connect(server.address()).unwrap();
+        client.write_all(head.as_bytes()).unwrap();
+        // Who is refused before all of it was sent may find the connection closed.
+        if client.write_all(&content).is_ok() {
+            let wait = std::time::Duration::from_millis(1);
+            client.set_read_timeout(Some(wait)).unwrap();
+            held.push(client);
+        }
+    }
+    for round in 0.. {
+        held.retain_mut(|client| {
+            let mut answer = [0; 12];
+            match client.read(&mut answer) {
+                Ok(count) => {
+                    assert_eq!(&answer[..count], b"HTTP/1.1 503");
+                    false
+                }
+                Err(error) => matches!(error.kind(), WouldBlock | TimedOut),
+            }
+        });
+        if held.len() <= ROOM {
+            break;
+        }
+        assert!(round < 1_000, "{} contents are held", held.len());
+    }
+    let grown = server.peak_kib() - before;
+    assert!(grown < HELD_KIB, "the memory grew by {grown} KiB");
+    server.holds("/a/1", "1", &tag);
+    server.replace("/a/1", "2");
+    // There is no room for another one, and the client is told when to come back.
+    let large = format!("\"{}\"", "x".repeat(CONTENT_BYTES / 2));
+    server
+        .put("/a/3", large.as_str())
+        .send()
+        .status(503)
+        .has("retry-after", "2")
+        .problem("unavailable");
+    drop(held);
+    while server.put("/a/3", large.as_str()).send().code == 503 {}
+    assert_eq!(server.get("/a/3").send().body.len(), large.len());
 }
 
 /// CVE-2019-9512, CVE-2019-9515: frames that must be answered, and nobody reads.

@@ -185,7 +185,7 @@ impl<'a, S: Store> Work<'a, S> {
         if call.facts.fault.is_some() || call.facts.moved.is_some() {
             return Some(pages::refusal(self.app, &call));
         }
-        let content = &mut Content::Read(content.clone());
+        let content = &mut Content::of(content.clone());
         let result = match (&target, call.facts.method) {
             (target, method) if operations::answers(target, method) => {
                 Err(Kind::Malformed.because("a batch starts and ends no operations"))
