@@ -5,12 +5,12 @@
 //! reads from it, and under constant writes that never comes about by itself: the log
 //! grew to gigabytes, and reads through it became slow. So when little is left, the
 //! writer, who alone can make new frames, copies the rest between two groups and
-//! starts the log over.
+//! starts the log over. Where the writer is faster than the copying, it waits.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,10 @@ use super::shared::Shared;
 /// before that is copied once: at 64 MiB a write took a tenth less of the processor than
 /// at 16 MiB. But the recovery after a crash takes as long as the log is.
 const BEGIN_PAGES: u64 = 8_192;
+
+/// Pages of the log at which the writer waits for what is being copied: 64 MiB. Without that
+/// it would be the speed of the disk that bounds the log.
+const MOST_PAGES: u64 = 2 * BEGIN_PAGES;
 
 /// Pages that may be left for the writer to copy: about two milliseconds.
 const REST_PAGES: i32 = 512;
@@ -47,6 +51,7 @@ pub(super) struct WalKeeper {
     wake: Sender<()>,
     /// The other side has copied nearly all: the writer is to do the rest.
     finish: Arc<AtomicBool>,
+    copying: Arc<Copying>,
     /// No earlier than this is the log to be started over.
     not_before: Instant,
 }
@@ -67,10 +72,12 @@ impl WalKeeper {
         };
         writer.wal_hook(Some(count)).map_err(io::Error::other)?;
         let finish = Arc::new(AtomicBool::new(false));
+        let copying = Arc::<Copying>::default();
         let (wake, woken) = bounded(1);
         let copier = Copier {
             connection,
             finish: Arc::clone(&finish),
+            copying: Arc::clone(&copying),
             shared: Arc::clone(shared),
             database: database.to_owned(),
         };
@@ -80,6 +87,7 @@ impl WalKeeper {
         let keeper = Self {
             wake,
             finish,
+            copying,
             not_before: Instant::now(),
         };
         Ok((keeper, thread))
@@ -87,6 +95,9 @@ impl WalKeeper {
 
     /// To be called between groups.
     pub(super) fn tend(&mut self, connection: &Connection, shared: &Shared) {
+        if shared.wal_pages.load(Ordering::Relaxed) >= MOST_PAGES {
+            self.copying.wait();
+        }
         if self.finish.load(Ordering::Acquire) {
             if Instant::now() >= self.not_before {
                 self.restart(connection, shared);
@@ -118,10 +129,46 @@ impl WalKeeper {
     }
 }
 
+/// Whether pages are being copied.
+#[derive(Default)]
+struct Copying {
+    now: Mutex<bool>,
+    ended: Condvar,
+}
+
+/// Ends when it is dropped, however that comes about: the writer may wait for it.
+struct Attempt<'a>(&'a Copying);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl Copying {
+    fn begin(&self) -> Attempt<'_> {
+        self.set(true);
+        Attempt(self)
+    }
+
+    fn set(&self, now: bool) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.ended.notify_all();
+    }
+
+    /// Until they are not. With nobody writing that is soon; and where a reader is in the
+    /// way, the attempt ends without success.
+    fn wait(&self) {
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.ended.wait_while(now, |now| *now));
+    }
+}
+
 /// The thread's side.
 struct Copier {
     connection: Connection,
     finish: Arc<AtomicBool>,
+    copying: Arc<Copying>,
     shared: Arc<Shared>,
     database: PathBuf,
 }
@@ -129,9 +176,13 @@ struct Copier {
 impl Copier {
     fn run(self, woken: &Receiver<()>) {
         while woken.recv().is_ok() {
-            if self.copy() {
+            let copying = self.copying.begin();
+            let is_copied = self.copy();
+            if is_copied {
                 self.finish.store(true, Ordering::Release);
-            } else {
+            }
+            drop(copying);
+            if !is_copied {
                 let end = Instant::now() + PAUSE;
                 while woken.recv_deadline(end).is_ok() {}
             }
