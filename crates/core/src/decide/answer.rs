@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::RETRY_AFTER_SECS;
 use crate::feed::EndReason;
 use crate::field::coding::Coding;
 use crate::field::www_authenticate::Challenge;
@@ -77,6 +78,19 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// A problem that nothing is to be added to but, where the server cannot do something at
+    /// the moment, when to come back.
+    #[must_use]
+    pub fn refusal(problem: Problem) -> Self {
+        match problem.kind {
+            Kind::Unavailable => Self::Retry {
+                problem,
+                after_secs: RETRY_AFTER_SECS,
+            },
+            _ => Self::Refuse(problem),
+        }
+    }
+
     /// Line 8.
     pub(super) fn too_many(after_secs: u32) -> Self {
         Self::Retry {

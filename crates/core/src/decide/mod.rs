@@ -148,10 +148,7 @@ fn line_2(circumstances: &Circumstances) -> Option<Answer> {
         Availability::Draining => "the server is shutting down: nothing was done",
         Availability::Overloaded => "the server has too much to do: nothing was done",
     };
-    Some(Answer::Retry {
-        problem: Kind::Unavailable.because(detail),
-        after_secs: RETRY_AFTER_SECS,
-    })
+    Some(Answer::refusal(Kind::Unavailable.because(detail)))
 }
 
 fn lines_3_and_4(
@@ -197,16 +194,12 @@ fn line_7(circumstances: &Circumstances) -> Option<Answer> {
     Some(failed(&Problem::forbidden(action, "here")))
 }
 
-/// A refusal; line 19 is told as line 7 is, and what will be possible later as line 2 is.
+/// A refusal; line 19 is told as line 7 is.
 fn failed(problem: &Problem) -> Answer {
     let problem = problem.clone();
-    match (problem.missing, problem.kind) {
-        (Some(action), _) => Answer::Challenge(problem, Challenge::InsufficientScope(action)),
-        (None, Kind::Unavailable) => Answer::Retry {
-            problem,
-            after_secs: RETRY_AFTER_SECS,
-        },
-        (None, _) => Answer::Refuse(problem),
+    match problem.missing {
+        Some(action) => Answer::Challenge(problem, Challenge::InsufficientScope(action)),
+        None => Answer::refusal(problem),
     }
 }
 

@@ -117,7 +117,7 @@ impl Claim<'_> {
     ) -> Option<Result<(Whole, Vec<Version>), Answer>> {
         let receipt = match app.store.load(&self.name, Revision::ZERO).await {
             Ok(receipt) => receipt?,
-            Err(error) => return Some(Err(Answer::Refuse(unreadable(call, &error)))),
+            Err(error) => return Some(Err(Answer::refusal(unreadable(call, &error)))),
         };
         let Some((record, versions)) = Record::read(&receipt.body) else {
             let problem = Kind::Internal.because("a receipt cannot be read");
@@ -136,7 +136,7 @@ impl Claim<'_> {
         let repeat = match self.fingerprint(call, content).await {
             Ok(fingerprint) if fingerprint == record.fingerprint => Repeat::Same,
             Ok(_) => Repeat::Different,
-            Err(problem) => return Some(Err(Answer::Refuse(problem))),
+            Err(problem) => return Some(Err(Answer::refusal(problem))),
         };
         match decided(repeat) {
             Decision::Answer(Answer::Replay) => Some(Ok((record.answer, versions))),
